@@ -1,0 +1,68 @@
+"""The call journal as it crosses the border: the worker writes, Django reads. Pure.
+
+A journal belongs to one job of the worker (its id is the job id) and so to one call.
+Entries are numbered from 0 without gaps. Each is one JSON object:
+
+    {"n": 0, "ms": 0, "at": "2026-11-21T10:00:00.000+00:00", "kind": "opened", "data": {...}}
+
+`ms` counts from the moment the journal was opened on a monotonic clock, `at` is UTC wall time.
+
+kind      data
+opened    room, job, sip_call_id, caller, called, trunk, plan (digest), worker
+answered  (nothing)                       the caller's leg became active
+turn      who (caller | agent), text, start_ms, end_ms, interrupted,
+          via (speech | dtmf | greeting | answer | prompt), latency {name: ms}, confidence
+          latency names: total (caller's last sound to agent's first), end_of_turn, stt, llm, tts
+dtmf      digit
+tool      name, outcome
+handover  (nothing)                       the caller asked for a person
+error     what, detail                    detail is for a supervisor; no keys, no payloads
+recording starts_ms, duration_ms, sha256, size    sample 0 of the file lies at starts_ms
+closed    reason (see END_REASONS), answered, talked_ms
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Kind = Literal[
+    "opened", "answered", "turn", "dtmf", "tool", "handover", "error", "recording", "closed"
+]
+KINDS: tuple[Kind, ...] = (
+    "opened", "answered", "turn", "dtmf", "tool", "handover", "error", "recording", "closed",
+)  # fmt: skip
+
+END_REASONS = {
+    "caller": "The caller hung up.",
+    "abandoned": "The caller hung up before the call was answered.",
+    "bot": "The bot ended the call.",
+    "silence": "The caller never spoke, so the bot ended the call.",
+    "limit": "The call reached its maximum length.",
+    "refused": "All lines were busy, so the call was refused.",
+    "no_agent": "No worker answered in time, so the call was refused.",
+    "error": "Something of ours failed.",
+    "shutdown": "The worker was stopped.",
+    "unknown": "The call is gone; nobody told us why.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    n: int
+    ms: int
+    at: str
+    kind: Kind
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: object) -> "Entry":
+        """Raises ValueError naming what is wrong: the text comes over the network."""
+        if not isinstance(raw, dict) or set(raw) != {"n", "ms", "at", "kind", "data"}:
+            raise ValueError("An entry has exactly n, ms, at, kind and data.")
+        if not isinstance(raw["n"], int) or raw["n"] < 0 or not isinstance(raw["ms"], int):
+            raise ValueError("n and ms are whole numbers, n from 0.")
+        if raw["kind"] not in KINDS or not isinstance(raw["data"], dict):
+            raise ValueError(f"Unknown kind {raw['kind']!r}, or data is no object.")
+        return cls(**raw)

@@ -1,0 +1,16 @@
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from contactcenter import health
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("hooks/", include("telephony.urls")),
+    path("internal/plans/", include("agents.urls")),
+    path("internal/", include("recordings.internal_urls")),
+    path("recordings/", include("recordings.urls")),
+    path("health", health.live),
+    path("ready", health.ready),
+]

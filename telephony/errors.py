@@ -1,0 +1,22 @@
+"""What this app raises on purpose. The type decides the retry, the text is for a supervisor."""
+
+
+class TelephonyError(Exception):
+    """Base of what this app raises on purpose."""
+
+
+class GatewayUnavailable(TelephonyError):
+    """LiveKit did not answer. Trying again later may work."""
+
+
+class GatewayRefused(TelephonyError):
+    """LiveKit answered and said no. Trying again will not help."""
+
+
+class NumberTaken(TelephonyError):
+    def __init__(self, number: str, owner: str) -> None:
+        super().__init__(
+            f"{number} already belongs to trunk “{owner}”. "
+            f"Remove it there first, or pick another number."
+        )
+        self.number = number

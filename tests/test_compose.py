@@ -1,0 +1,147 @@
+"""compose.yaml as far as it can be checked without a container engine."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.contract
+
+ROOT = Path(__file__).parent.parent
+COMPOSE = ROOT / "deploy" / "compose.yaml"
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(?::([-?])([^}]*))?\}")
+EXAMPLE = {
+    "SIP_PUBLIC_IP": "127.0.0.1",
+    "LIVEKIT_API_SECRET": "s" * 40,
+    "REDIS_PASSWORD": "redis-password",
+}
+
+
+def filled() -> dict:
+    """compose.yaml with its variables replaced as Compose would."""
+
+    def value(match: re.Match[str]) -> str:
+        name, kind, rest = match.groups()
+        return rest if kind == "-" else EXAMPLE.get(name, f"{name.lower()}-value")
+
+    return yaml.safe_load(VARIABLE.sub(value, COMPOSE.read_text()))
+
+
+def test_every_image_is_pinned_to_a_version():
+    images = [service["image"] for service in filled()["services"].values()]
+    assert [image for image in images if not re.search(r":v?\d|:RELEASE\.\d", image)] == []
+
+
+def test_every_variable_is_explained_in_the_example_file():
+    example = (ROOT / ".env.example").read_text()
+    names = {match[1] for match in VARIABLE.finditer(COMPOSE.read_text())}
+    assert {name for name in names if not re.search(rf"^#?\s?{name}=", example, re.M)} == set()
+
+
+def test_secrets_have_no_default():
+    defaults = {m[1] for m in VARIABLE.finditer(COMPOSE.read_text()) if m[2] == "-"}
+    assert {n for n in defaults if re.search("SECRET|PASSWORD|TOKEN|_KEY$", n)} <= {"LIVEKIT_API_KEY"}
+
+
+def test_the_worker_holds_no_database_and_no_bucket_credentials():
+    environment = filled()["services"]["worker"]["environment"]
+    assert [n for n in environment if n.startswith(("DATABASE", "S3_", "SECRET_KEY"))] == []
+
+
+def test_commands_of_the_image_exist():
+    commands = [s["command"] for s in filled()["services"].values() if "contactcenter" in s["image"]]
+    programs = {command[0] for command in commands} - {"sh", "python"}
+    assert {p for p in programs if not (ROOT / ".venv" / "bin" / p).exists()} == set()
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def redis(tmp_path):
+    port = free_port(socket.SOCK_STREAM)
+    program = shutil.which("redis-server")
+    assert program, "redis-server is not installed; run make setup"
+    process = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path),
+         "--requirepass", EXAMPLE["REDIS_PASSWORD"]],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(port)
+    yield port
+    process.kill()
+    process.wait()
+
+
+def wait_for(port: int) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail(f"nothing answers on port {port}")
+
+
+@pytest.fixture
+def livekit(redis):
+    port = free_port(socket.SOCK_STREAM)
+    body = filled()["services"]["livekit"]["environment"]["LIVEKIT_CONFIG"]
+    body = body.replace("7880", str(port)).replace("6390", str(redis))
+    process = subprocess.Popen(
+        [str(ROOT / "bin" / "livekit-server")],
+        env={**os.environ, "LIVEKIT_CONFIG": body},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(port)
+    yield port
+    process.kill()
+    process.wait()
+
+
+def test_the_real_sip_service_starts_with_the_text_in_compose(redis, livekit):
+    sip_port = free_port(socket.SOCK_DGRAM)
+    body = filled()["services"]["sip"]["environment"]["SIP_CONFIG_BODY"]
+    body = body.replace("7880", str(livekit)).replace("6390", str(redis))
+    body = body.replace("5060", str(sip_port))
+    process = subprocess.Popen(
+        [str(ROOT / "bin" / "livekit-sip")],
+        env={**os.environ, "SIP_CONFIG_BODY": body},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert answers_options(sip_port), f"no answer to OPTIONS; exit code {process.poll()}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers_options(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind(("127.0.0.1", 0))
+        line.settimeout(0.5)
+        mine = line.getsockname()[1]
+        message = (
+            f"OPTIONS sip:ping@127.0.0.1:{port} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP 127.0.0.1:{mine};branch=z9hG4bKping\r\n"
+            f"From: <sip:ping@127.0.0.1>;tag=a\r\nTo: <sip:ping@127.0.0.1>\r\n"
+            f"Call-ID: ping\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        )
+        for _ in range(40):
+            line.sendto(message.encode(), ("127.0.0.1", port))
+            try:
+                return b"200 OK" in line.recv(4096)
+            except (TimeoutError, ConnectionRefusedError):
+                time.sleep(0.2)
+    return False
