@@ -56,7 +56,9 @@ class CallPlan:
     record: bool = True
     recorder: str = "worker"  # worker or egress
     max_call_s: int = 1800
-    silence_s: int = 15  # after this long without a word the caller is asked, after twice the call ends
+    silence_s: int = (
+        15  # after this long without a word the caller is asked, after twice the call ends
+    )
     silence_prompt: str = ""
     format: int = FORMAT
 

@@ -2,6 +2,8 @@
 
 from urllib.parse import unquote, urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
+
 from contactcenter import env
 
 env.load_files()
@@ -101,7 +103,7 @@ def _database(url: str) -> dict[str, object]:
             "CONN_MAX_AGE": 60,
             "CONN_HEALTH_CHECKS": True,
         }
-    raise env.ImproperlyConfigured(
+    raise ImproperlyConfigured(
         f"DATABASE_URL begins with {parts.scheme!r}; write sqlite:///… or postgresql://…"
     )
 
@@ -137,7 +139,9 @@ UNFOLD = {
 # --- Celery and Redis ----------------------------------------------------------------------------
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6390/0")
 CELERY_BROKER_URL = REDIS_URL
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
 
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
 LOGGING = {

@@ -35,7 +35,9 @@ if ISOLATED:
 
 
 def pytest_report_header() -> str:
-    return f"network: {'loopback only, enforced by the kernel' if ISOLATED else 'guarded in-process'}"
+    return (
+        f"network: {'loopback only, enforced by the kernel' if ISOLATED else 'guarded in-process'}"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -106,5 +106,7 @@ def test_a_forbidden_import_is_noticed(here, name):
 
 def test_no_module_grows_past_its_size():
     """Split by noun at 400 lines (ARCHITECTURE.md)."""
-    long = {str(p.relative_to(ROOT)): n for p in MODULES if (n := len(p.read_text().splitlines())) > 400}
+    long = {
+        str(p.relative_to(ROOT)): n for p in MODULES if (n := len(p.read_text().splitlines())) > 400
+    }
     assert long == {}

@@ -46,7 +46,9 @@ def test_every_variable_is_explained_in_the_example_file():
 
 def test_secrets_have_no_default():
     defaults = {m[1] for m in VARIABLE.finditer(COMPOSE.read_text()) if m[2] == "-"}
-    assert {n for n in defaults if re.search("SECRET|PASSWORD|TOKEN|_KEY$", n)} <= {"LIVEKIT_API_KEY"}
+    assert {n for n in defaults if re.search("SECRET|PASSWORD|TOKEN|_KEY$", n)} <= {
+        "LIVEKIT_API_KEY"
+    }
 
 
 def test_the_worker_holds_no_database_and_no_bucket_credentials():
@@ -55,7 +57,9 @@ def test_the_worker_holds_no_database_and_no_bucket_credentials():
 
 
 def test_commands_of_the_image_exist():
-    commands = [s["command"] for s in filled()["services"].values() if "contactcenter" in s["image"]]
+    commands = [
+        s["command"] for s in filled()["services"].values() if "contactcenter" in s["image"]
+    ]
     programs = {command[0] for command in commands} - {"sh", "python"}
     assert {p for p in programs if not (ROOT / ".venv" / "bin" / p).exists()} == set()
 

@@ -9,7 +9,9 @@ import pytest
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parent.parent
-READS = re.compile(r"""(?:env\.(?:text|flag|number|words|secret)|_?(?:text|flag|number|secret))\(\s*"([A-Z][A-Z0-9_]+)\"""")
+READS = re.compile(
+    r"""(?:env\.(?:text|flag|number|words|secret)|_?(?:text|flag|number|secret))\(\s*"([A-Z][A-Z0-9_]+)\""""
+)
 ENVIRON = re.compile(r"""environ(?:\.get\(|\[|\.setdefault\()\s*"([A-Z][A-Z0-9_]+)\"""")
 NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "PATH", "HOME", "TESTS_ISOLATED"}
 
@@ -37,7 +39,9 @@ def tracked() -> list[str]:
 
 
 def test_no_lock_file_names_a_registry():
-    locks = [n for n in tracked() if re.search(r"requirements/.*\.txt$|package-lock\.json$|\.sum$", n)]
+    locks = [
+        n for n in tracked() if re.search(r"requirements/.*\.txt$|package-lock\.json$|\.sum$", n)
+    ]
     assert locks
     assert [n for n in locks if re.search(r"https?://|index-url", (ROOT / n).read_text())] == []
 
@@ -50,7 +54,9 @@ def test_every_make_target_of_the_readme_exists():
     assert named - targets == set()
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy/README.md"]
+)
 def test_every_file_a_page_links_to_exists(page):
     text = (ROOT / page).read_text()
     links = [

@@ -1,0 +1,49 @@
+# Each target is one command. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv/bin
+export SAY DTMF OUT FORMAT PART TARGET CALLER VOICE CALLS
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-tests demo up down status logs call test lint fix lock bench-call
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: ## install what is missing (Debian packages, .venv, media servers)
+	@$(PYTHON) deploy/bootstrap.py
+
+setup-tests:
+	@$(PYTHON) deploy/bootstrap.py --tests
+
+demo: setup ## start everything, place a real call and show it
+	@$(VENV)/python -m deploy.embedded demo
+
+up: setup ## start everything in the background
+	@$(VENV)/python -m deploy.embedded up
+
+down: ## stop everything
+	@$(VENV)/python -m deploy.embedded down
+
+status: ## each part, its state and address (FORMAT=json)
+	@$(VENV)/python -m deploy.embedded status
+
+logs: ## follow the logs (PART=worker for one)
+	@$(VENV)/python -m deploy.embedded logs
+
+call: ## another call: SAY="What are your opening hours?" DTMF=1 OUT=both.wav
+	@$(VENV)/python -m deploy.embedded call
+
+test: setup-tests lint ## set up and pass every test
+	@$(VENV)/python -m pytest
+
+lint: ## formatting rules and types
+	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy .
+
+fix: ## let ruff mend what it can
+	@$(VENV)/ruff check --fix . && $(VENV)/ruff format .
+
+lock: ## pin requirements/*.in again (needs uv)
+	@sh deploy/lock.sh
+
+bench-call: setup ## measure answer, greeting and turn times at the caller's ear
+	@$(VENV)/python -m tests.bench.call

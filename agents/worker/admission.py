@@ -1,0 +1,134 @@
+"""Which calls this worker takes: as many as it has slots, whatever the CPU says.
+
+A call for which there is no slot is left to other workers; if none takes it, the caller is told
+"busy" at once instead of being left ringing.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from livekit import api
+
+from agents.worker import plans
+from agents.worker.config import Config
+from agents.worker.journal import Journal
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentServer, JobRequest
+
+log = logging.getLogger(__name__)
+
+OTHERS_S = 0.4  # so long another worker has to take the call
+ASK_S = 3.0
+BUSIEST_LOAD = 0.6  # the server offers nothing to workers above 0.7
+
+AGENT = api.ParticipantInfo.Kind.AGENT
+SIP = api.ParticipantInfo.Kind.SIP
+
+
+class Jobs(Protocol):
+    @property
+    def active_jobs(self) -> list[Any]: ...
+
+
+class Admission:
+    def __init__(self, config: Config, jobs: Jobs | None = None) -> None:
+        self._config = config
+        self.jobs = jobs  # the server, which is made after us
+        self._coming: set[str] = set()  # accepted, process not yet running
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def taken(self) -> int:
+        running = {info.job.id for info in self.jobs.active_jobs} if self.jobs else set()
+        return len(running | self._coming)
+
+    def load(self, _: "AgentServer") -> float:
+        """Guides the server to the emptier worker; never so high that it stops offering."""
+        return BUSIEST_LOAD * min(1.0, self.taken() / self._config.slots)
+
+    async def on_request(self, request: "JobRequest") -> None:
+        # no await before the slot is taken: requests of a burst are counted one by one
+        if self.taken() >= self._config.slots:
+            await self._refuse(request)
+            return
+        self._coming.add(request.id)
+        try:
+            await request.accept(name="agent")
+        finally:
+            self._coming.discard(request.id)
+
+    async def _refuse(self, request: "JobRequest") -> None:
+        await request.reject(terminate=False)
+        self._start(self._turn_away(request))
+
+    async def _turn_away(self, request: "JobRequest") -> None:
+        """Unless another worker took the call, or the caller has gone."""
+        await asyncio.sleep(OTHERS_S)
+        room = request.room.name
+        try:
+            async with self._livekit() as client:
+                people = await _people(client, room)
+                caller = next((p for p in people if p.kind == SIP), None)
+                if caller is None or any(p.kind == AGENT for p in people):
+                    return
+                self._write_down(request, caller)
+                await _delete_room(client, room)
+        except Exception:
+            log.exception("Refusing a call failed", extra={"job": request.id})
+        else:
+            log.warning("All slots are taken; a call was refused", extra={"job": request.id})
+
+    def hang_up(self, room: str) -> None:
+        """End a call whose process died: its caller hears nothing any more."""
+        self._start(self._hang_up(room))
+
+    async def _hang_up(self, room: str) -> None:
+        try:
+            async with self._livekit() as client:
+                people = await _people(client, room)
+                if [p for p in people if p.kind == SIP]:
+                    await _delete_room(client, room)
+        except Exception:
+            log.exception("Hanging up for a dead process failed")
+
+    @asynccontextmanager
+    async def _livekit(self) -> AsyncIterator[api.LiveKitAPI]:
+        client = api.LiveKitAPI(
+            self._config.livekit_url, self._config.livekit_api_key, self._config.livekit_api_secret
+        )
+        try:
+            yield client
+        finally:
+            await client.aclose()  # type: ignore[no-untyped-call]
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _write_down(self, request: "JobRequest", caller: api.ParticipantInfo) -> None:
+        said = caller.attributes
+        journal = Journal(self._config.journal_dir, request.id)
+        journal.write(
+            "opened", room=request.room.name, job=request.id,
+            sip_call_id=said.get("sip.callID", ""), caller=said.get("sip.phoneNumber", ""),
+            called=said.get("sip.trunkPhoneNumber", ""), trunk=said.get("sip.trunkID", ""),
+            plan=plans.digest_in(request.job.metadata), worker="",
+        )  # fmt: skip
+        journal.write("closed", reason="refused", answered=False, talked_ms=0)
+        journal.release()
+
+
+async def _people(client: api.LiveKitAPI, room: str) -> list[api.ParticipantInfo]:
+    found = await asyncio.wait_for(
+        client.room.list_participants(api.ListParticipantsRequest(room=room)), ASK_S
+    )
+    return list(found.participants)
+
+
+async def _delete_room(client: api.LiveKitAPI, room: str) -> None:
+    """A caller who rings gets 486 Busy, one who talks gets BYE."""
+    await asyncio.wait_for(client.room.delete_room(api.DeleteRoomRequest(room=room)), ASK_S)

@@ -1,0 +1,192 @@
+"""The agent of one call: greets, answers, asks when nothing is said, says good-bye."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import Agent, AgentSession, ModelSettings
+from livekit.agents.voice import SpeechHandle
+
+from agents.entries import END_REASONS
+from agents.plan import CallPlan
+from agents.worker.journal import Journal
+from agents.worker.prepared import Prepared
+from agents.worker.tools import tools_of
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+LAST_WORDS_S = 15.0  # a good-bye which takes longer is cut
+HUMAN_DIGIT = "0"
+
+
+class Bot(Agent):
+    def __init__(
+        self,
+        plan: CallPlan,
+        prepared: Prepared,
+        journal: Journal,
+        *,
+        end: Callable[[str], None],
+    ) -> None:
+        """`end` hangs up; it is called once, with a key of END_REASONS."""
+        super().__init__(instructions=instructions_of(plan), tools=tools_of(self))
+        self.plan = plan
+        self._prepared = prepared
+        self._journal = journal
+        self._end = end
+        self._leaving = False
+        self._asked = False
+        self._quiet_since = 0.0  # the loop's clock
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- what the line reports -----------------------------------------------------------------
+
+    def answered(self) -> None:
+        """The caller hears us from now on."""
+        self._watch_states(self.session)
+        self.say(self.plan.greeting)
+        self._quiet_since = asyncio.get_running_loop().time()
+        self._start(self._watch_silence())
+        self._start(self._watch_length())
+
+    def digit(self, digit: str) -> None:
+        self._journal.write("dtmf", digit=digit)
+        self._stir()
+        if self._leaving:
+            return
+        entry = next((entry for entry in self.plan.faq if entry.digit == digit), None)
+        if entry is not None:
+            self.session.interrupt()
+            self.say(entry.answer)
+        elif digit == HUMAN_DIGIT:
+            self.session.interrupt()
+            self.request_human()
+
+    def failed(self) -> None:
+        """A provider gave up in the middle of a turn."""
+        if not self._leaving:
+            self.say(self.plan.apology)
+
+    # --- what a model may ask for ----------------------------------------------------------------
+
+    def tool_end_call(self) -> None:
+        self._journal.write("tool", name="end_call", outcome="done")
+        self.leave("bot", self.plan.goodbye)
+
+    def tool_request_human(self) -> None:
+        self._journal.write("tool", name="request_human", outcome="done")
+        self.request_human()
+
+    def request_human(self) -> None:
+        self._journal.write("handover")
+        self.say(self.plan.handover)
+
+    # --- speaking ----------------------------------------------------------------------------------
+
+    def say(self, text: str, *, interruptible: bool = True) -> SpeechHandle | None:
+        if not text.strip():
+            return None
+        return self.session.say(text, allow_interruptions=interruptible)
+
+    def leave(self, reason: str, words: str) -> None:
+        """Say the last words, then hang up."""
+        assert reason in END_REASONS
+        if not self._leaving:
+            self._leaving = True
+            self._start(self._leave(reason, words))
+
+    async def _leave(self, reason: str, words: str) -> None:
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self.session.interrupt(force=True)
+                if speech := self.say(words, interruptible=False):
+                    await speech.wait_for_playout()
+        except (TimeoutError, RuntimeError):
+            log.warning("The last words of a call were cut", extra={"reason": reason})
+        self._end(reason)
+
+    async def tts_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """A sentence which is ready is played; all else goes to the voice of the plan."""
+        pieces = aiter(text)
+        begun = ""
+        whole = False
+        while not whole and self._prepared.may_become(begun):
+            piece = await anext(pieces, None)
+            whole = piece is None
+            begun += piece or ""
+        if whole and self._prepared.has(begun):
+            for frame in self._prepared.frames(begun):
+                yield frame
+        elif begun.strip() or not whole:
+            spoken = Agent.default.tts_node(self, _joined(begun, pieces), model_settings)
+            async for frame in spoken:
+                yield frame
+
+    # --- silence and length ----------------------------------------------------------------------
+
+    def _watch_states(self, session: AgentSession[Any]) -> None:
+        session.on("user_state_changed", lambda _: self._stir(spoke=True))
+        session.on("agent_state_changed", lambda _: self._stir())
+
+    def _stir(self, *, spoke: bool = False) -> None:
+        self._quiet_since = asyncio.get_running_loop().time()
+        if spoke:
+            self._asked = False
+
+    async def _watch_silence(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._leaving:
+            await asyncio.sleep(TICK_S)
+            if self._somebody_talks():
+                self._quiet_since = loop.time()
+            elif loop.time() - self._quiet_since >= self.plan.silence_s:
+                self._ask_or_leave()
+
+    def _somebody_talks(self) -> bool:
+        busy = self.session.agent_state in {"speaking", "thinking"}
+        return busy or self.session.user_state == "speaking"
+
+    def _ask_or_leave(self) -> None:
+        if self._asked:
+            self.leave("silence", self.plan.goodbye)
+        else:
+            self._asked = True
+            self._quiet_since = asyncio.get_running_loop().time()
+            self.say(self.plan.silence_prompt or self.plan.ask_back)
+
+    async def _watch_length(self) -> None:
+        await asyncio.sleep(self.plan.max_call_s)
+        self.leave("limit", self.plan.goodbye)
+
+    def _start(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def stop(self) -> None:
+        """The call is over, whoever ended it."""
+        self._leaving = True
+        for task in self._tasks:
+            task.cancel()
+
+
+def instructions_of(plan: CallPlan) -> str:
+    """For models which make up their own words."""
+    facts = "\n".join(f"- {entry.question} {entry.answer}" for entry in plan.faq)
+    return (
+        f"{plan.instructions}\n\nYou speak on the telephone for {plan.name}: short plain "
+        f"sentences, no lists, no markup. Answer with these facts, word for word where they fit:\n"
+        f"{facts}\nIf you did not understand, or do not know, say: {plan.ask_back}"
+    ).strip()
+
+
+async def _joined(begun: str, rest: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+    if begun:
+        yield begun
+    async for piece in rest:
+        yield piece

@@ -1,0 +1,93 @@
+"""Keeps the plans in use ready on disk, and says in ready.json which are. Main process only."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from livekit import rtc
+
+from agents.plan import PlanError
+from agents.worker import plans, prepare
+from agents.worker.config import Config
+from agents.worker.desk import Desk, DeskAway, DeskRefused
+from agents.worker.embedded import flite
+from agents.worker.prepared import write_wav
+from agents.worker.session import APOLOGY, apology_path
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+
+
+class Keeper:
+    def __init__(self, config: Config, desk: Desk, *, idle: Callable[[], int]) -> None:
+        self._config = config
+        self._desk = desk
+        self._idle = idle
+        self._complained: set[str] = set()
+        self._away = False
+        self.registered = False  # with LiveKit; ready.json waits for it
+        self.ready: list[str] = []
+
+    async def run(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_S)
+
+    async def make_apology(self) -> None:
+        """For calls whose plan cannot be read."""
+        path = apology_path(self._config)
+        if not path.exists():
+            pcm = await flite.speak(APOLOGY, voice="slt")
+            write_wav(path, rtc.AudioFrame(pcm, flite.RATE, 1, len(pcm) // 2))
+
+    async def look(self) -> None:
+        try:
+            live = await self._desk.live_plans()
+            self._away = False
+        except (DeskAway, DeskRefused) as reason:
+            if not self._away:
+                log.warning(
+                    "The control plane is away; calls go on with the plans on disk",
+                    extra={"reason": str(reason)},
+                )
+            self._away = True
+            live = self._on_disk()
+        self.ready = [digest for digest in live if await self._is_prepared(digest)]
+        self._say_ready()
+
+    async def _is_prepared(self, digest: str) -> bool:
+        try:
+            plan = await plans.load(self._config.plans_dir, digest, self._desk)
+            folder = plans.folder_of(self._config.plans_dir, digest)
+            if not prepare.is_ready(folder, plan):
+                await prepare.prepare(plan, folder, seal_keys=list(self._config.seal_keys))
+                log.info("A plan is prepared", extra={"digest": digest})
+        except Exception as reason:
+            # one bad plan must not keep the others from being prepared
+            self._complain(digest, reason)
+            return False
+        self._complained.discard(digest)
+        return True
+
+    def _complain(self, digest: str, reason: Exception) -> None:
+        if digest not in self._complained:
+            self._complained.add(digest)
+            words = str(reason) if isinstance(reason, PlanError) else type(reason).__name__
+            log.error("A plan cannot be prepared", extra={"digest": digest, "error": words})
+
+    def _on_disk(self) -> list[str]:
+        folders = self._config.plans_dir.glob("*/plan.json")
+        return sorted(path.parent.name for path in folders)
+
+    def _say_ready(self) -> None:
+        if not self.registered:
+            return
+        facts = {
+            "plans": self.ready,
+            "idle": self._idle(),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        plans.write_whole(self._config.data_dir / "ready.json", json.dumps(facts).encode())

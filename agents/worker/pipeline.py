@@ -1,0 +1,141 @@
+"""CallPlan → STT, LLM, TTS, VAD, turn detector. The only file which imports livekit.plugins.
+
+The builders are named in agents.providers; a plugin is imported when a plan asks for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from livekit.agents import AgentSession, inference, llm, stt, tts, vad
+
+from agents.plan import BrokenPlan, CallPlan, Stage
+from agents.providers import PROVIDERS
+from agents.seal import unseal
+
+Model = TypeVar("Model")
+
+# The words of a telephone call are short: answer soon, but let people breathe between two parts.
+MIN_ENDPOINTING_S = 0.2
+MAX_ENDPOINTING_S = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a builder may need."""
+
+    plan: CallPlan
+    folder: Path  # of the prepared plan
+    key: str
+
+
+def session_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> AgentSession[Any]:
+    """The session of one call. Raises SealBroken, BrokenPlan."""
+    ears = vad_of(plan)
+    hearing = build(plan.stt, plan, folder, seal_keys, stt.STT)
+    if not hearing.capabilities.streaming:
+        hearing = stt.StreamAdapter(stt=hearing, vad=ears)
+    hearing.prewarm()
+    return AgentSession(
+        stt=hearing,
+        llm=build(plan.llm, plan, folder, seal_keys, llm.LLM),
+        tts=voice_of(plan, folder=folder, seal_keys=seal_keys),
+        vad=ears,
+        turn_handling={
+            # both named explicitly: left out, they may be looked for in a cloud
+            "turn_detection": inference.TurnDetector(version="v1-mini"),
+            "endpointing": {"min_delay": MIN_ENDPOINTING_S, "max_delay": MAX_ENDPOINTING_S},
+            "interruption": {"mode": "vad", "min_duration": 0.3},
+            "preemptive_generation": {"enabled": True, "preemptive_tts": True},
+        },
+        aec_warmup_duration=None,
+        user_away_timeout=None,
+        session_close_transcript_timeout=0.2,
+    )
+
+
+def voice_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> tts.TTS:
+    return build(plan.tts, plan, folder, seal_keys, tts.TTS)
+
+
+def vad_of(plan: CallPlan) -> vad.VAD:
+    return inference.VAD(
+        model="silero",
+        min_speech_duration=plan.vad.min_speech_ms / 1000,
+        min_silence_duration=plan.vad.min_silence_ms / 1000,
+        prefix_padding_duration=plan.vad.prefix_ms / 1000,
+        activation_threshold=plan.vad.threshold,
+    )
+
+
+def build(
+    stage: Stage, plan: CallPlan, folder: Path, seal_keys: list[str], kind: type[Model]
+) -> Model:
+    provider = PROVIDERS.get(stage.provider)
+    builder: Callable[..., object] | None = provider and globals().get(provider.builder)
+    if provider is None or builder is None:
+        raise BrokenPlan(f"nobody knows the provider {stage.provider!r}")
+    key = unseal(stage.sealed_key, keys=seal_keys) if provider.needs_key else ""
+    try:
+        made = builder(Material(plan, folder, key), **_options(stage))
+    except TypeError as reason:
+        raise BrokenPlan(f"{provider.label} does not know an option: {reason}") from reason
+    if not isinstance(made, kind):
+        raise BrokenPlan(f"{provider.label} cannot be used as {kind.__name__}")
+    return made
+
+
+def _options(stage: Stage) -> dict[str, Any]:
+    """Empty options are as good as none."""
+    return {name: value for name, value in stage.options.items() if value != ""}
+
+
+def sphinx_stt(material: Material, **_: Any) -> stt.STT:
+    from agents.worker.embedded.sphinx import SphinxSTT
+
+    return SphinxSTT(material.folder)
+
+
+def faq_llm(material: Material, **_: Any) -> llm.LLM:
+    from agents.worker.embedded.engine import FaqLLM, Matcher
+
+    ready = material.folder / "meaning.npy"
+    return FaqLLM(Matcher(material.plan, np.load(ready) if ready.exists() else None))
+
+
+def flite_tts(_: Material, *, voice: str = "slt", **__: Any) -> tts.TTS:
+    from agents.worker.embedded.flite import FliteTTS
+
+    return FliteTTS(voice)
+
+
+def deepgram_stt(material: Material, **options: Any) -> stt.STT:
+    from livekit.plugins import deepgram
+
+    return deepgram.STT(api_key=material.key, language=material.plan.language, **options)
+
+
+def openai_stt(material: Material, **options: Any) -> stt.STT:
+    from livekit.plugins import openai
+
+    return openai.STT(api_key=material.key, language=material.plan.language, **options)
+
+
+def openai_llm(material: Material, **options: Any) -> llm.LLM:
+    from livekit.plugins import openai
+
+    return openai.LLM(api_key=material.key, **options)
+
+
+def cartesia_tts(material: Material, **options: Any) -> tts.TTS:
+    from livekit.plugins import cartesia
+
+    return cartesia.TTS(api_key=material.key, language=material.plan.language, **options)
+
+
+def openai_tts(material: Material, **options: Any) -> tts.TTS:
+    from livekit.plugins import openai
+
+    return openai.TTS(api_key=material.key, **options)

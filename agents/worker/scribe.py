@@ -1,0 +1,99 @@
+"""Writes what a session reports into the call's journal."""
+
+from typing import Any
+
+from livekit.agents import AgentSession, ConversationItemAddedEvent, ErrorEvent, llm
+
+from agents.plan import CallPlan
+from agents.worker.journal import Journal
+from agents.worker.prepared import Prepared
+
+# the framework's names in the order of a turn → ours; seconds → ms
+_CALLER_DELAYS = {"stt": "transcription_delay", "end_of_turn": "end_of_turn_delay"}
+_AGENT_DELAYS = {"total": "e2e_latency", "llm": "llm_node_ttft", "tts": "tts_node_ttfb"}
+
+
+class Scribe:
+    def __init__(self, plan: CallPlan, journal: Journal, prepared: Prepared) -> None:
+        self._journal = journal
+        self._prepared = prepared
+        self._answers = {entry.answer for entry in plan.faq}
+        self._greeting = plan.greeting
+        self._prompts = {
+            plan.ask_back, plan.apology, plan.handover, plan.goodbye, plan.silence_prompt,
+        }  # fmt: skip
+
+    def follow(self, session: AgentSession[Any]) -> None:
+        session.on("conversation_item_added", self._said)
+        session.on("error", self._failed)
+
+    def _said(self, event: ConversationItemAddedEvent) -> None:
+        item = event.item
+        if not isinstance(item, llm.ChatMessage) or not item.text_content:
+            return
+        if item.role == "user":
+            self._caller_said(item, item.text_content)
+        elif item.role == "assistant":
+            self._agent_said(item, item.text_content)
+
+    def _caller_said(self, item: llm.ChatMessage, text: str) -> None:
+        self._turn(
+            item, who="caller", via="speech", text=text, delays=_CALLER_DELAYS,
+            confidence=item.transcript_confidence,
+        )  # fmt: skip
+
+    def _agent_said(self, item: llm.ChatMessage, text: str) -> None:
+        if item.interrupted:
+            text = self._heard_part(item, text)
+        whole = item.text_content or ""
+        self._turn(
+            item, who="agent", via=self._via(whole), text=text, delays=_AGENT_DELAYS,
+            confidence=None,
+        )  # fmt: skip
+
+    def _turn(
+        self, item: llm.ChatMessage, *, who: str, via: str, text: str,
+        delays: dict[str, str], confidence: float | None,
+    ) -> None:  # fmt: skip
+        metrics: dict[str, Any] = dict(item.metrics or {})
+        start = metrics.get("started_speaking_at") or item.created_at
+        latency = {ours: metrics.get(theirs) for ours, theirs in delays.items()}
+        self._journal.write(
+            "turn", who=who, text=text, via=via,
+            start_ms=self._journal.ms(start),
+            end_ms=self._journal.ms(metrics.get("stopped_speaking_at") or start),
+            interrupted=bool(item.interrupted),
+            latency={k: round(v * 1000) for k, v in latency.items() if v is not None},
+            confidence=None if confidence is None else round(confidence, 3),
+        )  # fmt: skip
+
+    def _via(self, text: str) -> str:
+        if text == self._greeting:
+            return "greeting"
+        return "prompt" if text in self._prompts and text not in self._answers else "answer"
+
+    def _heard_part(self, item: llm.ChatMessage, text: str) -> str:
+        """As many words as fit into the share that was played; all, if nobody knows the length."""
+        metrics: dict[str, Any] = dict(item.metrics or {})
+        length = self._prepared.seconds(text)
+        start, stop = metrics.get("started_speaking_at"), metrics.get("stopped_speaking_at")
+        if not length or not start or not stop:
+            return text
+        words = text.split()
+        heard = words[: max(1, round(len(words) * min(1.0, (stop - start) / length)))]
+        return " ".join(heard) + (" …" if len(heard) < len(words) else "")
+
+    def _failed(self, event: ErrorEvent) -> None:
+        error = event.error
+        recoverable = getattr(error, "recoverable", False)
+        if not recoverable:
+            cause = getattr(error, "error", error)
+            self._journal.write(
+                "error", what=str(getattr(error, "type", "session")), detail=_plain(cause)
+            )
+
+
+def _plain(cause: object) -> str:
+    """For a supervisor: the kind of failure and its HTTP status, no payload."""
+    status = getattr(cause, "status_code", None)
+    return type(cause).__name__ + (f" (status {status})" if isinstance(status, int) else "")

@@ -1,0 +1,338 @@
+"""One call, in the job's own process: plan, pipeline, journal, line, recorder, bot."""
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from livekit import api, rtc
+from livekit.agents import AgentSession, AutoSubscribe, JobContext, JobProcess
+from livekit.agents.voice import CloseEvent, CloseReason
+
+from agents.plan import CallPlan, PlanError
+from agents.seal import SealBroken
+from agents.worker import config as configuration
+from agents.worker import pipeline, plans, prepare, pulse, spool
+from agents.worker.bot import Bot
+from agents.worker.config import Config
+from agents.worker.desk import Desk
+from agents.worker.journal import Journal
+from agents.worker.line import Ear, Mouth
+from agents.worker.prepared import Prepared, read_wav
+from agents.worker.recorder import Recorder
+from agents.worker.scribe import Scribe
+
+log = logging.getLogger(__name__)
+
+JOIN_S = 10.0
+PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller rings
+HANG_UP_S = 3.0
+LAST_SOUND_S = 0.25  # between the last sound leaving us and its end at the caller's ear
+APOLOGY = "We are sorry. This line cannot take your call at the moment. Please call again later."
+APOLOGY_FILE = "apology.wav"
+
+
+def set_up(process: JobProcess) -> None:
+    """Before a process takes a call: load whatever its first call would have to wait for."""
+    process.userdata["config"] = settings = configuration.load()
+    _warm(settings)
+
+
+def _warm(settings: Config) -> None:
+    from agents.worker.embedded import meaning
+
+    local = False
+    for folder in settings.plans_dir.glob("*"):
+        try:
+            plan = plans.from_disk(settings.plans_dir, folder.name)
+        except PlanError:
+            continue
+        if plan is not None and plan.llm.provider == "faq":
+            local = True
+    if local:
+        meaning.model().embed(["warm"])
+
+
+async def take_call(ctx: JobContext) -> None:
+    """The job's entry point. Returns when the line stands; the call ends by itself."""
+    call = PhoneCall(ctx, ctx.proc.userdata["config"])
+    ctx.proc.userdata["call"] = call
+    await call.open()
+
+
+async def after_call(ctx: JobContext) -> None:
+    """The session is closed: write the rest and let go."""
+    call: PhoneCall | None = ctx.proc.userdata.get("call")
+    if call is not None:
+        await call.finish()
+
+
+class PhoneCall:
+    def __init__(self, ctx: JobContext, settings: Config) -> None:
+        self._ctx = ctx
+        self._config = settings
+        self._journal = Journal(settings.journal_dir, ctx.job.id)
+        self._mouth = Mouth()
+        self._ear = Ear()
+        self._session: AgentSession[Any] | None = None
+        self._bot: Bot | None = None
+        self._recorder: Recorder | None = None
+        self._plan: CallPlan | None = None
+        self._caller: rtc.RemoteParticipant | None = None
+        self._answered: tuple[float, int] | None = None  # monotonic, journal's ms
+        self._ended: float | None = None  # monotonic
+        self._reason = ""
+        self._listening = False
+        self._hung_up = False
+        self._finished = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- setting up ------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        self._follow_room(self._ctx.room)
+        digest = plans.digest_in(self._ctx.job.metadata)
+        plan, caller = await asyncio.gather(self._load_plan(digest), self._join())
+        self._caller = caller
+        self._write_opened(digest)
+        if caller is None or self._reason:
+            self.end("abandoned")
+            return
+        try:
+            if isinstance(plan, Exception):
+                raise plan
+            await self._build(plan)
+        except (PlanError, SealBroken) as reason:
+            self._fall_back(str(reason))
+        self._take_tracks(caller)
+        await self._mouth.publish(self._ctx.room.local_participant)
+        self._look_whether_answered(caller)
+
+    async def _load_plan(self, digest: str) -> CallPlan | PlanError:
+        """A failure is a value here: joining goes on beside it."""
+        try:
+            if found := plans.from_disk(self._config.plans_dir, digest):
+                return found
+            url, token = self._config.control_url, self._config.worker_token
+            async with Desk(url, token, timeout_s=PLAN_S) as desk:
+                return await plans.fetch(self._config.plans_dir, digest, desk)
+        except PlanError as reason:
+            return reason
+
+    async def _join(self) -> rtc.RemoteParticipant | None:
+        """The caller, or nothing if he has gone already."""
+        await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+        kinds = [rtc.ParticipantKind.PARTICIPANT_KIND_SIP]
+        try:
+            async with asyncio.timeout(JOIN_S):
+                return await self._ctx.wait_for_participant(kind=kinds)
+        except (TimeoutError, RuntimeError):
+            return None
+
+    async def _build(self, plan: CallPlan) -> None:
+        folder = plans.folder_of(self._config.plans_dir, digest := plan.digest())
+        if not prepare.is_usable(folder, plan):
+            log.warning("A plan was not prepared before its first call", extra={"digest": digest})
+            await prepare.prepare_files(plan, folder)
+        ready = Prepared.load(folder, plan)
+        keys = list(self._config.seal_keys)
+        self._session = session = pipeline.session_of(plan, folder=folder, seal_keys=keys)
+        self._plan = plan
+        self._bot = Bot(plan, ready, self._journal, end=self.end)
+        Scribe(plan, self._journal, ready).follow(session)
+        session.on("error", self._on_error)
+        session.on("close", self._on_close)
+        session.input.audio, session.output.audio = self._ear, self._mouth
+        await session.start(self._bot, record=False)
+
+    def _fall_back(self, detail: str) -> None:
+        """No plan, no bot: the caller hears an apology of ours."""
+        log.error("A call cannot be served", extra={"job": self._ctx.job.id, "error": detail})
+        self._journal.write("error", what="plan", detail=detail)
+
+    def _write_opened(self, digest: str) -> None:
+        attributes = dict(self._caller.attributes) if self._caller else {}
+        self._journal.write(
+            "opened", room=self._ctx.room.name or self._ctx.job.room.name, job=self._ctx.job.id,
+            sip_call_id=attributes.get("sip.callID", ""),
+            caller=attributes.get("sip.phoneNumber", ""),
+            called=attributes.get("sip.trunkPhoneNumber", ""),
+            trunk=attributes.get("sip.trunkID", ""), plan=digest, worker=self._ctx.worker_id,
+        )  # fmt: skip
+
+    # --- what the room reports -------------------------------------------------------------------
+
+    def _follow_room(self, room: rtc.Room) -> None:
+        room.on("track_subscribed", self._on_track)
+        room.on("participant_attributes_changed", self._on_attributes)
+        room.on("participant_disconnected", self._on_left)
+        room.on("sip_dtmf_received", self._on_digit)
+        room.on("disconnected", lambda *_: self.end("unknown"))
+
+    def _is_caller(self, participant: rtc.Participant) -> bool:
+        return self._caller is not None and participant.identity == self._caller.identity
+
+    def _take_tracks(self, caller: rtc.RemoteParticipant) -> None:
+        """Those which were there before we looked."""
+        for publication in caller.track_publications.values():
+            if publication.track is not None:
+                self._on_track(publication.track, publication, caller)
+
+    def _on_track(self, track: rtc.Track, _: object, participant: rtc.RemoteParticipant) -> None:
+        if self._is_caller(participant) and not self._listening:
+            self._listening = True
+            self._ear.listen(track)
+            self._start(self._feel_pulse(participant, track))
+
+    async def _feel_pulse(self, caller: rtc.RemoteParticipant, track: rtc.Track) -> None:
+        last = await pulse.gone(self._ctx.room, caller, track)
+        log.info("A caller is gone and the room did not notice", extra={"job": self._ctx.job.id})
+        self.end("caller" if self._answered else "abandoned", at=last)
+
+    def _on_attributes(self, _: object, participant: rtc.Participant) -> None:
+        if self._is_caller(participant):
+            self._look_whether_answered(participant)
+
+    def _on_left(self, participant: rtc.RemoteParticipant) -> None:
+        if self._is_caller(participant):
+            self.end("caller" if self._answered else "abandoned")
+
+    def _on_digit(self, event: rtc.SipDTMF) -> None:
+        if self._bot and self._answered:
+            self._bot.digit(event.digit)
+
+    def _on_error(self, event: Any) -> None:
+        if self._bot and self._answered and not getattr(event.error, "recoverable", False):
+            self._bot.failed()
+
+    def _on_close(self, event: CloseEvent) -> None:
+        if event.reason == CloseReason.ERROR:
+            self._start(self._apologise())
+
+    # --- the call --------------------------------------------------------------------------------
+
+    def _look_whether_answered(self, caller: rtc.Participant) -> None:
+        if self._answered or self._reason or caller.attributes.get("sip.callStatus") != "active":
+            return
+        now = time.monotonic()
+        self._answered = (now, self._journal.ms())
+        if self._bot and self._session:
+            self._bot.answered()
+        else:
+            self._start(self._apologise())
+        self._journal.write("answered")
+        if self._plan and self._plan.record and self._plan.recorder == "worker":
+            self._record(now)
+
+    def _record(self, began: float) -> None:
+        assert self._answered is not None
+        path = spool.begin(
+            self._config, room=self._ctx.room.name, job=self._ctx.job.id,
+            starts_ms=self._answered[1],
+        )  # fmt: skip
+        self._recorder = Recorder(path, began=began)
+        self._mouth.tap = self._ear.tap = self._recorder
+
+    async def _apologise(self) -> None:
+        """In the plan's own words if there are any, without any provider."""
+        try:
+            for frame in self._apology().frames(APOLOGY):
+                await self._mouth.capture_frame(frame)
+            self._mouth.flush()
+            await self._mouth.drained()
+        finally:
+            self.end("error")
+
+    def _apology(self) -> Prepared:
+        if self._plan is not None:
+            folder = plans.folder_of(self._config.plans_dir, self._plan.digest())
+            ready = Prepared.load(folder, self._plan)
+            if ready.has(self._plan.apology):
+                return ready.renamed(self._plan.apology, APOLOGY)
+        return Prepared({APOLOGY: read_wav(self._config.data_dir / APOLOGY_FILE)})
+
+    def end(self, reason: str, *, at: float | None = None) -> None:
+        """Whatever comes first is the reason. `at`: when it happened (monotonic), default now."""
+        if self._reason:
+            return
+        self._reason = reason
+        if self._bot:
+            self._bot.stop()
+        if reason in {"caller", "abandoned", "unknown"}:
+            self._ended = at or time.monotonic()
+            self._ctx.shutdown(reason)
+        else:
+            self._start(self._hang_up(reason))
+
+    async def _hang_up(self, reason: str) -> None:
+        await self._mouth.drained()
+        await asyncio.sleep(LAST_SOUND_S)
+        await self._delete_room()
+        self._ended = time.monotonic()
+        self._ctx.shutdown(reason)
+
+    async def _delete_room(self) -> None:
+        """The only way to send the caller a BYE. A failure is written down: he goes on hearing us."""
+        request = api.DeleteRoomRequest(room=self._ctx.room.name)
+        try:
+            await asyncio.wait_for(self._ctx.api.room.delete_room(request), HANG_UP_S)
+            self._hung_up = True
+        except api.ServerError as refusal:
+            # the caller was quicker, or the room is gone with him
+            if refusal.code != api.ServerErrorCode.NOT_FOUND:
+                log.exception("Hanging up failed", extra={"job": self._ctx.job.id})
+        except Exception:
+            log.exception("Hanging up failed", extra={"job": self._ctx.job.id})
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    async def finish(self) -> None:
+        """Write the recording and the last entries. The caller has gone, or goes now."""
+        if self._finished:
+            return
+        self._finished = True
+        self._reason = self._reason or "shutdown"
+        if self._is_listed() and not self._hung_up:
+            await self._delete_room()
+        ended = self._ended or time.monotonic()
+        for task in self._tasks:
+            task.cancel()
+        await self._ear.aclose()
+        if self._recorder:
+            await self._finish_recording(self._recorder, ended)
+        self._write_closed(ended)
+        self._journal.release()
+        await self._mouth.aclose()
+
+    def _is_listed(self) -> bool:
+        people = self._ctx.room.remote_participants
+        return self._caller is not None and self._caller.identity in people
+
+    async def _finish_recording(self, recorder: Recorder, ended: float) -> None:
+        try:
+            length = await asyncio.to_thread(recorder.close, ended)
+            facts = await asyncio.to_thread(
+                spool.finish, self._config, self._ctx.job.id, duration_ms=length
+            )
+        except Exception as reason:
+            log.exception("A recording could not be finished", extra={"job": self._ctx.job.id})
+            self._journal.write("error", what="recording", detail=type(reason).__name__)
+            return
+        keys = ("starts_ms", "duration_ms", "sha256", "size")
+        self._journal.write("recording", **{key: facts[key] for key in keys})
+
+    def _write_closed(self, ended: float) -> None:
+        talked = round((ended - self._answered[0]) * 1000) if self._answered else 0
+        self._journal.write(
+            "closed", reason=self._reason, answered=self._answered is not None, talked_ms=talked
+        )
+
+    def _start(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def apology_path(settings: Config) -> Path:
+    return settings.data_dir / APOLOGY_FILE

@@ -1,0 +1,68 @@
+"""Recordings on disk: being written in `recording/`, waiting for upload in `spool/`.
+
+A recording is <job>.ogg and <job>.json. While it is written the json says only where it belongs;
+in the spool it says all the control plane wants to know.
+"""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from agents.worker.config import Config
+from agents.worker.plans import write_whole
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = "audio/ogg"
+
+
+def begin(config: Config, *, room: str, job: str, starts_ms: int) -> Path:
+    """Say where a recording belongs before its first sample. Returns where to write it."""
+    facts = {"room": room, "journal": job, "starts_ms": starts_ms}
+    write_whole(config.recording_dir / f"{job}.json", json.dumps(facts).encode())
+    return config.recording_dir / f"{job}.ogg"
+
+
+def finish(config: Config, job: str, *, duration_ms: int) -> dict[str, Any]:
+    """Move a complete recording to the spool. Returns what the json says."""
+    written = config.recording_dir / f"{job}.ogg"
+    begun = config.recording_dir / f"{job}.json"
+    facts = json.loads(begun.read_text()) | {
+        "sha256": hashlib.sha256(written.read_bytes()).hexdigest(),
+        "size": written.stat().st_size,
+        "duration_ms": duration_ms,
+        "content_type": CONTENT_TYPE,
+    }
+    # the sound before its description: the courier looks for descriptions
+    written.replace(config.spool_dir / f"{job}.ogg")
+    write_whole(config.spool_dir / f"{job}.json", json.dumps(facts).encode())
+    begun.unlink()
+    return facts
+
+
+def salvage(config: Config, job: str) -> dict[str, Any]:
+    """Bring what a dead process wrote to the spool. Returns its facts; empty if there is nothing."""
+    written = config.recording_dir / f"{job}.ogg"
+    begun = config.recording_dir / f"{job}.json"
+    if not begun.exists():
+        return {}
+    if duration_ms := length_ms(written):
+        log.warning("The recording of a dead process was saved", extra={"job": job})
+        return finish(config, job, duration_ms=duration_ms)
+    begun.unlink()
+    written.unlink(missing_ok=True)
+    return {}
+
+
+def length_ms(path: Path) -> int:
+    """Milliseconds of sound in an Ogg file, also of one cut off; 0 if there is none."""
+    import av
+
+    try:
+        with av.open(str(path)) as sound:
+            samples = sum(frame.samples for frame in sound.decode(audio=0))
+            return round(samples * 1000 / sound.streams.audio[0].rate)
+    except (OSError, av.FFmpegError):
+        return 0

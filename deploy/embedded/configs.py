@@ -1,0 +1,153 @@
+"""Writes the servers' own configuration files into DATA_DIR/run, on loopback throughout."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from deploy.embedded.home import ROOT, Home, port_range
+
+
+def write(home: Home) -> None:
+    _write(home.run / "redis.conf", redis(home))
+    _write(home.run / "livekit.yaml", livekit(home))
+    _write(home.run / "sip.yaml", sip(home))
+    _write(home.run / "supervisord.conf", supervisord(home))
+
+
+def _write(path: Path, text: str) -> None:
+    """Secrets are inside: only the owner may read."""
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def redis(home: Home) -> str:
+    return "\n".join(
+        (
+            "bind 127.0.0.1",
+            f"port {home.env['REDIS_PORT']}",
+            f'dir "{home.data / "redis"}"',
+            "appendonly yes",  # trunks and rules live only here
+            "appendfsync everysec",
+            'save ""',
+            "daemonize no",
+            "",
+        )
+    )
+
+
+def livekit(home: Home) -> str:
+    first, last = port_range("LIVEKIT_UDP_PORTS", home.env["LIVEKIT_UDP_PORTS"])
+    return yaml.safe_dump(
+        {
+            "port": home.port("LIVEKIT_PORT"),
+            "bind_addresses": ["127.0.0.1"],
+            "rtc": {
+                "node_ip": "127.0.0.1",
+                "enable_loopback_candidate": True,
+                "use_external_ip": False,
+                "tcp_port": 0,  # it would ignore bind_addresses
+                "interfaces": {"includes": ["lo"]},
+                "port_range_start": first,
+                "port_range_end": last,
+            },
+            "redis": {"address": f"127.0.0.1:{home.env['REDIS_PORT']}"},
+            "keys": {home.env["LIVEKIT_API_KEY"]: home.env["LIVEKIT_API_SECRET"]},
+            "webhook": {
+                "api_key": home.env["LIVEKIT_API_KEY"],
+                "urls": [f"{home.env['PUBLIC_URL']}/hooks/livekit"],
+            },
+            "logging": {"json": True, "level": "info"},
+        }
+    )
+
+
+def sip(home: Home) -> str:
+    return yaml.safe_dump(
+        {
+            "api_key": home.env["LIVEKIT_API_KEY"],
+            "api_secret": home.env["LIVEKIT_API_SECRET"],
+            "ws_url": home.env["LIVEKIT_URL"],
+            "redis": {"address": f"127.0.0.1:{home.env['REDIS_PORT']}"},
+            "sip_port": home.port("SIP_PORT"),
+            "rtp_port": home.env["SIP_RTP_PORTS"],
+            "listen_ip": "127.0.0.1",
+            "nat_1_to_1_ip": "127.0.0.1",  # without it, it wants an interface which is not loopback
+            "logging": {"json": True, "level": "info"},
+        }
+    )
+
+
+def socket_path(home: Home) -> Path:
+    """supervisord's unix socket; the kernel allows 107 characters."""
+    path = home.run / "supervisor.sock"
+    if len(str(path)) < 100:
+        return path
+    short = hashlib.sha256(str(home.data).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"contactcenter-{os.geteuid()}-{short}.sock"
+
+
+def supervisord(home: Home) -> str:
+    head = f"""\
+[unix_http_server]
+file={socket_path(home)}
+chmod=0700
+
+[supervisord]
+directory={ROOT}
+logfile={home.logs}/supervisord.log
+pidfile={home.run}/supervisord.pid
+childlogdir={home.logs}
+nodaemon=false
+umask=077
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{socket_path(home)}
+"""
+    return head + "".join(
+        _program(home, name, command, priority)
+        for priority, (name, command) in enumerate(commands(home).items(), start=1)
+    )
+
+
+def commands(home: Home) -> dict[str, str]:
+    """In the order they start; they stop in the opposite one."""
+    binaries, scripts, run = ROOT / "bin", ROOT / ".venv" / "bin", home.run
+    return {
+        "redis": f"redis-server {run}/redis.conf",
+        "s3": f"{binaries}/versitygw --port 127.0.0.1:{home.env['S3_PORT']} posix {home.data}/s3",
+        "livekit-server": f"{binaries}/livekit-server --config {run}/livekit.yaml",
+        "livekit-sip": f"{binaries}/livekit-sip --config {run}/sip.yaml",
+        "web": f"{scripts}/gunicorn contactcenter.wsgi --bind 127.0.0.1:{home.env['WEB_PORT']}"
+        " --worker-class gthread --workers 1 --threads 8 --graceful-timeout 5",
+        "celery": f"{scripts}/celery -A contactcenter worker --concurrency 2 --loglevel INFO"
+        " --without-gossip --without-mingle",
+        "beat": f"{scripts}/celery -A contactcenter beat --schedule {run}/beat --loglevel WARNING"
+        " --pidfile=",
+        "worker": f"{scripts}/python -m agents.worker start",
+    }
+
+
+def _program(home: Home, name: str, command: str, priority: int) -> str:
+    # supervisord reads % as the beginning of a substitution
+    return f"""
+[program:{name}]
+command={command.replace("%", "%%")}
+priority={priority}
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000
+stopwaitsecs=10
+stopasgroup={"false" if name in {"web", "celery", "worker"} else "true"}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={home.logs}/{name}.log
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=2
+"""

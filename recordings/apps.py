@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+
+
+class RecordingsConfig(AppConfig):
+    name = "recordings"
+    verbose_name = "Recordings and transcripts"
+
+    def ready(self) -> None:
+        from recordings import handlers
+        from telephony import events
+
+        events.on("call_opened", handlers.call_opened)
+        events.on("call_over", handlers.call_over)
+        events.on("egress_started", handlers.egress_changed)
+        events.on("egress_updated", handlers.egress_changed)
+        events.on("egress_ended", handlers.egress_changed)

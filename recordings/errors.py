@@ -1,0 +1,21 @@
+"""What this app raises on purpose. The type decides the retry, the text is for a supervisor."""
+
+
+class RecordingError(Exception):
+    """Base of what this app raises on purpose."""
+
+
+class StoreUnavailable(RecordingError):
+    """The object store did not answer. Trying again later may work."""
+
+
+class StoreRefused(RecordingError):
+    """The object store said no: credentials, bucket or permission. A person must look."""
+
+
+class ObjectWrong(RecordingError):
+    """The object is missing, or is not what was promised. It has to be uploaded again."""
+
+
+class BadEntries(RecordingError):
+    """A journal delivery that cannot be read; sending it again will not help."""

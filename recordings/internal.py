@@ -1,0 +1,125 @@
+"""What workers hand in: journal entries and recordings. Edges only."""
+
+import json
+import re
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from agents.entries import Entry
+from agents.internal import for_workers
+from recordings import journal, services, wiring
+from recordings.errors import BadEntries, ObjectWrong, StoreRefused, StoreUnavailable
+from recordings.lifecycle import RecordingState
+from recordings.models import JournalEntry, Recording
+from telephony.models import Call
+
+BODY_LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+class BadRequest(Exception):
+    """The text says what is wrong with the body."""
+
+
+def _body(request: HttpRequest) -> dict[str, Any]:
+    text = request.read(BODY_LIMIT + 1)
+    if len(text) > BODY_LIMIT:
+        raise BadRequest(f"The body has more than {BODY_LIMIT} bytes. Send smaller batches.")
+    try:
+        body = json.loads(text)
+    except ValueError as reason:
+        raise BadRequest("The body is no JSON.") from reason
+    if not isinstance(body, dict):
+        raise BadRequest("The body is no object.")
+    return body
+
+
+def _text(body: dict[str, Any], name: str, pattern: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise BadRequest(f"{name} is missing or malformed.")
+    return value
+
+
+def _count(body: dict[str, Any], name: str, most: int) -> int:
+    value = body.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise BadRequest(f"{name} is missing or malformed.")
+    return value
+
+
+def _no(status: int, reason: object) -> JsonResponse:
+    return JsonResponse({"error": str(reason)}, status=status)
+
+
+@for_workers
+@require_POST
+def take_journal(request: HttpRequest) -> HttpResponse:
+    try:
+        body = _body(request)
+        entries = [Entry.from_dict(raw) for raw in body.get("entries", [])]
+        acked = journal.take_entries(
+            journal=_text(body, "journal", r"[\w-]{1,64}"),
+            room=_text(body, "room", r"[^\s/]{1,128}"),
+            entries=entries,
+            now=timezone.now(),
+        )
+    except (BadRequest, BadEntries, ValueError, TypeError) as reason:
+        return _no(400, reason)
+    return JsonResponse({"acked": acked})
+
+
+@for_workers
+@require_POST
+def offer_recording(request: HttpRequest) -> HttpResponse:
+    try:
+        body = _body(request)
+        room = _text(body, "room", r"[^\s/]{1,128}")
+        facts = {
+            "sha256": _text(body, "sha256", r"[0-9a-f]{64}"),
+            "content_type": _text(body, "content_type", r"audio/[\w.+-]{1,40}"),
+            "size": _count(body, "size", 5 * 2**30),
+            "duration_ms": _count(body, "duration_ms", 2**31 - 1),
+            "starts_ms": _count(body, "starts_ms", 2**31 - 1),
+        }
+        name = _text(body, "journal", r"[\w-]{1,64}")
+    except BadRequest as reason:
+        return _no(400, reason)
+    call = Call.objects.filter(room=room).first()
+    if call is None or not JournalEntry.objects.filter(call=call, journal=name).exists():
+        # its journal is on the way: an upload may overtake it
+        return _no(503, "This journal has not arrived yet. Try again.")
+    try:
+        recording, link = services.offer_upload(
+            call_id=call.pk, facts=facts, bucket=wiring.bucket(), now=timezone.now()
+        )
+    except StoreUnavailable as reason:
+        return _no(503, reason)
+    if link is None:
+        return JsonResponse({"id": recording.pk, "state": recording.state})
+    return JsonResponse(
+        {
+            "id": recording.pk,
+            "state": recording.state,
+            "upload": {"url": link.url, "headers": link.headers},
+        }
+    )
+
+
+@for_workers
+@require_POST
+def uploaded(request: HttpRequest, pk: int) -> HttpResponse:
+    try:
+        recording = services.close_recording(
+            recording_id=pk, bucket=wiring.bucket(), now=timezone.now()
+        )
+    except Recording.DoesNotExist:
+        return _no(404, f"There is no recording {pk}.")
+    except ObjectWrong as wrong:
+        return _no(409, wrong)
+    except (StoreUnavailable, StoreRefused) as reason:
+        return _no(503, reason)
+    return JsonResponse({"state": RecordingState(recording.state).value})

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from recordings import internal
+
+urlpatterns = [
+    path("journal", internal.take_journal, name="take-journal"),
+    path("recordings", internal.offer_recording, name="offer-recording"),
+    path("recordings/<int:pk>/uploaded", internal.uploaded, name="recording-uploaded"),
+]

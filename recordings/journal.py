@@ -1,0 +1,113 @@
+"""Takes what workers journal: stores each entry once, and moves the call by what it says."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.utils.dateparse import parse_datetime
+
+from agents.entries import END_REASONS, Entry
+from recordings import tasks
+from recordings.errors import BadEntries
+from recordings.models import JournalEntry
+from recordings.redaction import redact
+from telephony import services as telephony
+from telephony.lifecycle import CallState
+from telephony.models import Call
+
+log = logging.getLogger(__name__)
+
+# endings which are nobody's call: it was refused, or something of ours failed
+_FAILURES = {"refused", "no_agent", "error"}
+
+
+@transaction.atomic
+def take_entries(*, journal: str, room: str, entries: Sequence[Entry], now: datetime) -> int:
+    """Store entries; return up to which number this journal is complete, -1 for not at all.
+
+    May be repeated: what is known already is left alone and has no effect a second time.
+    Raises BadEntries for another room's or another journal's entries.
+    """
+    if not telephony.is_ours(room):
+        raise BadEntries(f"Room {room!r} was not made by one of our rules.")
+    call = _call(room, entries, now)
+    _check_owner(journal, call)
+    known = set(JournalEntry.objects.filter(journal=journal).values_list("n", flat=True))
+    fresh = [entry for entry in sorted(entries, key=lambda e: e.n) if entry.n not in known]
+    rows = {entry.n: _row(call, journal, entry) for entry in fresh}
+    JournalEntry.objects.bulk_create(rows.values(), ignore_conflicts=True)
+    for entry in fresh:
+        _apply(call, entry, rows[entry.n].at)
+    if any(entry.kind == "closed" for entry in fresh):
+        transaction.on_commit(partial(tasks.build_transcript.delay, call_id=call.pk), robust=True)
+    return _complete_until(known | set(rows))
+
+
+def _call(room: str, entries: Sequence[Entry], now: datetime) -> Call:
+    opened = next((entry for entry in entries if entry.kind == "opened"), None)
+    data = opened.data if opened else {}
+    return telephony.ensure_call(
+        room=room,
+        at=(opened and parse_datetime(opened.at)) or now,
+        sip_call_id=_short(data, "sip_call_id"),
+        caller=_short(data, "caller"),
+        called=_short(data, "called"),
+        trunk_remote_id=_short(data, "trunk"),
+        plan_digest=_short(data, "plan"),
+    )
+
+
+def _short(data: dict[str, Any], name: str) -> str:
+    return str(data.get(name) or "")[:64]
+
+
+def _check_owner(journal: str, call: Call) -> None:
+    other = JournalEntry.objects.filter(journal=journal).exclude(call=call).exists()
+    if other:
+        raise BadEntries(f"Journal {journal} belongs to another call.")
+
+
+def _row(call: Call, journal: str, entry: Entry) -> JournalEntry:
+    at = parse_datetime(entry.at)
+    if at is None or at.tzinfo is None:
+        raise BadEntries(f"Entry {entry.n}: {entry.at!r} is no time with a zone.")
+    data = dict(entry.data)
+    if isinstance(data.get("text"), str):
+        data["text"] = redact(data["text"])
+    return JournalEntry(
+        call=call, journal=journal, n=entry.n, ms=entry.ms, at=at, kind=entry.kind, data=data
+    )
+
+
+def _apply(call: Call, entry: Entry, at: datetime) -> None:
+    if entry.kind == "answered":
+        telephony.move_call(room=call.room, to=CallState.TALKING, at=at)
+    elif entry.kind == "handover":
+        telephony.request_handover(room=call.room)
+    elif entry.kind == "closed":
+        _close(call, entry, at)
+    else:
+        telephony.touch_call(room=call.room, at=at)
+
+
+def _close(call: Call, entry: Entry, at: datetime) -> None:
+    reason = str(entry.data.get("reason", ""))
+    if reason not in END_REASONS:
+        reason = "unknown"
+    if reason == "error" or (reason == "shutdown" and entry.data.get("answered")):
+        # the caller may still be there: another job can take over, hooks say when he is gone
+        telephony.settle_reason(room=call.room, reason=reason, at=at)
+        return
+    to = CallState.FAILED if reason in _FAILURES else CallState.ENDED
+    if not telephony.move_call(room=call.room, to=to, at=at, reason=reason):
+        telephony.settle_reason(room=call.room, reason=reason, at=at)
+
+
+def _complete_until(numbers: set[int]) -> int:
+    n = -1
+    while n + 1 in numbers:
+        n += 1
+    return n

@@ -1,0 +1,126 @@
+"""What was said."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from recordings.lifecycle import OPEN_STATES, RecordingState
+from telephony.lifecycle import OPEN_STATES as OPEN_CALLS
+from telephony.models import Call
+
+_OPEN = sorted(state.value for state in OPEN_STATES)
+_OPEN_CALLS = sorted(state.value for state in OPEN_CALLS)
+
+
+class RecordingQuerySet(models.QuerySet["Recording"]):
+    def open(self) -> Self:
+        return self.filter(state__in=_OPEN)
+
+    def claims_older_than(self, moment: datetime) -> Self:
+        """Somebody said they would ask LiveKit, and was not heard of again."""
+        return self.filter(state=RecordingState.STARTING, claimed_at__lt=moment)
+
+    def egress_wanted(self) -> Self:
+        """Egress recordings nobody has begun although their call is on."""
+        return self.filter(
+            state=RecordingState.WANTED,
+            recorder=Recording.Recorder.EGRESS,
+            call__state__in=_OPEN_CALLS,
+        )
+
+    def egress_running(self) -> Self:
+        running = (RecordingState.STARTING, RecordingState.RUNNING, RecordingState.UPLOADING)
+        return self.filter(recorder=Recording.Recorder.EGRESS, state__in=running)
+
+
+class Recording(models.Model):
+    """The sound of one call: caller left, bot right."""
+
+    class Recorder(models.TextChoices):
+        WORKER = "worker", "Agent worker"
+        EGRESS = "egress", "LiveKit egress"
+
+    call = models.OneToOneField(Call, models.CASCADE, related_name="recording")
+    recorder = models.CharField(max_length=8, choices=Recorder.choices)
+    state = models.CharField(
+        max_length=12,
+        choices=[(s.value, s.value) for s in RecordingState],
+        default=RecordingState.WANTED.value,
+    )
+    object_key = models.CharField(max_length=255, unique=True)
+    content_type = models.CharField(max_length=64, default="audio/ogg")
+    size = models.BigIntegerField("bytes", null=True, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    starts_ms = models.IntegerField(
+        default=0, help_text="Where sample 0 lies on the journal's clock, in ms."
+    )
+    egress_id = models.CharField(max_length=64, blank=True)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    stored_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RecordingQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="recording_stored_is_complete",
+                condition=~Q(state=RecordingState.STORED)
+                | (Q(size__isnull=False) & Q(stored_at__isnull=False)),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object_key} ({self.state})"
+
+
+class JournalEntry(models.Model):
+    """One numbered entry of a worker's journal (agents/entries.py)."""
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="entries")
+    journal = models.CharField(max_length=64)
+    n = models.PositiveIntegerField()
+    ms = models.IntegerField()
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=12)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["journal", "n"], name="journal_entry_once"),
+        ]
+        indexes = [models.Index(fields=["call", "journal", "n"], name="entries_of_a_call")]
+
+    def __str__(self) -> str:
+        return f"{self.journal} {self.n} {self.kind}"
+
+
+class TranscriptQuerySet(models.QuerySet["Transcript"]):
+    def calls_without(self, *, over_before: datetime) -> "models.QuerySet[Call]":
+        """Calls which are over and have no transcript: journal closed, or over for long enough."""
+        closed = JournalEntry.objects.filter(call=OuterRef("pk"), kind="closed")
+        return (
+            Call.objects.filter(transcript=None)
+            .exclude(state__in=_OPEN_CALLS)
+            .filter(Exists(closed) | Q(ended_at__lt=over_before))
+        )
+
+
+class Transcript(models.Model):
+    """What was said in one call, in order. Replaced as a whole, so building may be repeated."""
+
+    call = models.OneToOneField(Call, models.CASCADE, related_name="transcript")
+    language = models.CharField(max_length=16, blank=True)
+    text = models.TextField(blank=True)
+    segments = models.JSONField(default=list)
+    built_at = models.DateTimeField()
+
+    objects = TranscriptQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"Transcript of {self.call_id}"

@@ -1,0 +1,182 @@
+"""Gathers what the call page shows: the call's facts, its recording's state in words, its lines."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
+from django.urls import reverse
+
+from agents.models import PublishedPlan
+from recordings import page
+from recordings.lifecycle import OPEN_STATES as RECORDING_OPEN
+from recordings.lifecycle import RecordingState
+from recordings.models import JournalEntry, Recording, Transcript
+from telephony.lifecycle import OPEN_STATES, CallState
+from telephony.models import Call
+
+# after that nobody waits for a transcript any more: the journal is lost or was never written
+PATIENCE = timedelta(minutes=10)
+
+STATE_WORDS = {
+    CallState.RINGING: "Ringing",
+    CallState.TALKING: "Talking",
+    CallState.ENDED: "Ended",
+    CallState.FAILED: "Failed",
+}
+RECORDING_WORDS = {
+    RecordingState.WANTED: "This call will be recorded; nothing has arrived yet.",
+    RecordingState.STARTING: "The recorder is being started.",
+    RecordingState.RUNNING: "The call is being recorded.",
+    RecordingState.UPLOADING: "The recording is on its way to the store.",
+    RecordingState.STORED: "The recording is in the store.",
+    RecordingState.SKIPPED: "There is no recording: the call was never answered.",
+    RecordingState.FAILED: "The recording failed.",
+}
+Viewer = AbstractBaseUser | AnonymousUser
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """`url` is empty if the viewer may not go there, or there is nothing to see."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPage:
+    call: Call
+    state: str
+    reason: str
+    project: Link
+    plan: Link
+    duration: str
+    recording_words: str
+    recording_failed: bool
+    play_url: str
+    lines: list[page.Line]
+    summary: page.Summary
+    legend: dict[str, str]
+    budget_ms: int
+    is_open: bool
+    is_live: bool  # something is still to come: the page asks again
+    empty_words: str
+
+
+def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
+    recording: Recording | None = getattr(call, "recording", None)
+    transcript: Transcript | None = getattr(call, "transcript", None)
+    is_open = call.ended_at is None
+    play_url = _play_url(recording, viewer)
+    lines = _lines(call, recording, transcript, audible=bool(play_url))
+    is_live = is_open or _is_pending(call, recording, transcript, now)
+    return CallPage(
+        call=call,
+        state=STATE_WORDS[CallState(call.state)],
+        reason=call.get_end_reason_display() if call.end_reason else "",
+        project=_project(call, viewer),
+        plan=_plan(call, viewer),
+        duration=duration(call, now=now),
+        recording_words=recording_words(recording, is_open=is_open),
+        recording_failed=recording is not None and recording.state == RecordingState.FAILED,
+        play_url=play_url,
+        lines=lines,
+        summary=page.summary(lines),
+        legend=page.PARTS,
+        budget_ms=page.BUDGET_MS,
+        is_open=is_open,
+        is_live=is_live,
+        empty_words=_empty_words(is_open=is_open, is_live=is_live),
+    )
+
+
+def duration(call: Call, *, now: datetime | None = None) -> str:
+    """From the first ring to the end, or until now. Empty if neither is known."""
+    end = call.ended_at or now
+    if end is None:
+        return ""
+    return page.clock(round((end - call.started_at).total_seconds() * 1000))
+
+
+def recording_words(recording: Recording | None, *, is_open: bool) -> str:
+    if recording is None:
+        return "Nothing was recorded so far." if is_open else "This call was not recorded."
+    state = RecordingState(recording.state)
+    if state is RecordingState.SKIPPED and recording.error:
+        return f"There is no recording: {recording.error}"
+    if recording.error and state is not RecordingState.STORED:
+        return f"{RECORDING_WORDS[state]} {recording.error}"
+    return RECORDING_WORDS[state]
+
+
+def may(viewer: Viewer, permission: str) -> bool:
+    """Only staff reads calls here, as in the rest of the admin."""
+    return (
+        isinstance(viewer, PermissionsMixin)
+        and bool(getattr(viewer, "is_staff", False))
+        and viewer.has_perm(permission)
+    )
+
+
+def _play_url(recording: Recording | None, viewer: Viewer) -> str:
+    if recording is None or recording.state != RecordingState.STORED:
+        return ""
+    if not may(viewer, "recordings.view_recording"):
+        return ""
+    return reverse("recordings:play", args=[recording.pk])
+
+
+def _lines(
+    call: Call, recording: Recording | None, transcript: Transcript | None, *, audible: bool
+) -> list[page.Line]:
+    """The transcript's turns; until it is built, the turns as the journal brings them."""
+    entries = list(JournalEntry.objects.filter(call=call).order_by("at", "pk"))
+    if transcript is not None:
+        segments: list[dict[str, Any]] = transcript.segments
+    else:
+        segments = [entry.data for entry in entries if entry.kind == "turn"]
+    events = [(entry.ms, entry.kind, entry.data) for entry in entries]
+    starts_ms = recording.starts_ms if recording else None
+    return page.timeline(segments, events, starts_ms=starts_ms, audible=audible)
+
+
+def _is_pending(
+    call: Call, recording: Recording | None, transcript: Transcript | None, now: datetime
+) -> bool:
+    """The call is over, but its recording or transcript is not complete."""
+    if recording is not None and recording.state in RECORDING_OPEN:
+        return True
+    fresh = call.ended_at is not None and now - call.ended_at < PATIENCE
+    return transcript is None and fresh
+
+
+def _empty_words(*, is_open: bool, is_live: bool) -> str:
+    if is_open:
+        return "Nothing has been said yet."
+    return "The transcript is being put together." if is_live else "Nothing was said."
+
+
+def _project(call: Call, viewer: Viewer) -> Link:
+    if call.project is None:
+        return Link("No project")
+    if not may(viewer, "agents.view_project"):
+        return Link(call.project.name)
+    return Link(call.project.name, reverse("admin:agents_project_change", args=[call.project.pk]))
+
+
+def _plan(call: Call, viewer: Viewer) -> Link:
+    if not call.plan_digest:
+        return Link("None")
+    short = call.plan_digest[:12]
+    plan = PublishedPlan.objects.filter(digest=call.plan_digest).only("pk", "version").first()
+    if plan is None:
+        return Link(f"{short}, no longer here")
+    if not may(viewer, "agents.view_publishedplan"):
+        return Link(f"Version {plan.version} ({short})")
+    url = reverse("admin:agents_publishedplan_change", args=[plan.pk])
+    return Link(f"Version {plan.version} ({short})", url)
+
+
+def is_call_open(state: str) -> bool:
+    return CallState(state) in OPEN_STATES

@@ -1,0 +1,176 @@
+"""Recordings: wanted, started, offered a place in the store, verified, played."""
+
+import logging
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.db import IntegrityError, transaction
+
+from agents.models import PublishedPlan
+from agents.plan import CallPlan, PlanError
+from recordings.errors import ObjectWrong
+from recordings.lifecycle import RecordingState, sources
+from recordings.models import Recording
+from recordings.storage import Bucket, UploadLink
+from telephony.live import LiveEgress
+from telephony.models import Call
+
+log = logging.getLogger(__name__)
+
+State = RecordingState
+
+
+class Recorder(Protocol):
+    """What we need of LiveKit's egress; `telephony.gateway` has it."""
+
+    def find_egress(self, *, object_key: str, room: str = "") -> str: ...
+    def start_egress(self, *, room: str, object_key: str) -> str: ...
+    def stop_egress(self, *, egress_id: str) -> None: ...
+    def list_egress(self, *, room: str = "") -> list[LiveEgress]: ...
+
+
+def want_recording(*, call_id: int, now: datetime) -> Recording | None:
+    """The row which says that a call is to be recorded, if its plan says so. May be repeated."""
+    call = Call.objects.select_related("project").get(pk=call_id)
+    recorder = _recorder_of(call)
+    if not recorder:
+        return None
+    try:
+        with transaction.atomic():
+            recording, _ = Recording.objects.get_or_create(
+                call=call,
+                defaults={
+                    "recorder": recorder,
+                    "object_key": object_key(call),
+                    "created_at": now,
+                },
+            )
+    except IntegrityError:  # the same call, from hook and journal at once
+        recording = Recording.objects.get(call=call)
+    if call.ended_at:
+        call_over(call_id=call.pk, answered=call.answered_at is not None)
+        recording.refresh_from_db()
+    return recording
+
+
+def _recorder_of(call: Call) -> str:
+    """worker, egress, or nothing when the call is not to be recorded."""
+    body = (
+        PublishedPlan.objects.filter(digest=call.plan_digest).values_list("body", flat=True).first()
+    )
+    if body is None:
+        return ""
+    try:
+        plan = CallPlan.from_json(body)
+    except PlanError:
+        return ""
+    return plan.recorder if plan.record else ""
+
+
+def object_key(call: Call) -> str:
+    project = call.project.slug if call.project else "unknown"
+    return f"{project}/{call.started_at:%Y/%m/%d}/{call.room}.ogg"
+
+
+def move_recording(*, recording_id: int, to: RecordingState, **changes: Any) -> bool:
+    """Move a recording to a state; False if that is not possible (any more)."""
+    moved = Recording.objects.filter(pk=recording_id, state__in=sources(to)).update(
+        state=to, **changes
+    )
+    return moved == 1
+
+
+def call_over(*, call_id: int, answered: bool) -> None:
+    """A call that was never answered has nothing to be recorded."""
+    if not answered:
+        Recording.objects.filter(
+            call_id=call_id, state__in=[State.WANTED, State.STARTING], egress_id=""
+        ).update(state=State.SKIPPED, error="")
+
+
+def give_up_waiting(*, ended_before: datetime) -> int:
+    """Say so on the row when a worker's file has not come for a day. It is taken when it comes."""
+    return Recording.objects.filter(
+        recorder=Recording.Recorder.WORKER,
+        state__in=[State.WANTED, State.UPLOADING],
+        call__ended_at__lt=ended_before,
+    ).update(
+        state=State.FAILED,
+        error="The worker's file has not come. If its disk is there, start that worker again: "
+        "it delivers what it kept.",
+    )
+
+
+# --- the worker's recorder ----------------------------------------------------------------------
+
+
+def offer_upload(
+    *, call_id: int, facts: dict[str, Any], bucket: Bucket, now: datetime
+) -> tuple[Recording, UploadLink | None]:
+    """A place in the store for a worker's file; no link when it is stored already.
+
+    `facts`: sha256 (hex), size (bytes), duration_ms, starts_ms, content_type. A file which comes
+    although egress was to record is taken as well, unless egress has delivered: it is the backup.
+    """
+    call = Call.objects.select_related("project").get(pk=call_id)
+    recording, _ = Recording.objects.get_or_create(
+        call=call,
+        defaults={
+            "recorder": Recording.Recorder.WORKER,
+            "object_key": object_key(call),
+            "created_at": now,
+        },
+    )
+    if recording.state == State.STORED:
+        return recording, None
+    moved = Recording.objects.filter(
+        pk=recording.pk, state__in=[*sources(State.UPLOADING), State.UPLOADING]
+    ).update(state=State.UPLOADING, recorder=Recording.Recorder.WORKER, error="", **facts)
+    recording.refresh_from_db()
+    if not moved:
+        return recording, None
+    link = bucket.upload_link(
+        recording.object_key,
+        size=facts["size"],
+        sha256=facts["sha256"],
+        content_type=facts["content_type"],
+    )
+    return recording, link
+
+
+def close_recording(*, recording_id: int, bucket: Bucket, now: datetime) -> Recording:
+    """STORED, if the store really holds the promised bytes. Raises ObjectWrong otherwise."""
+    recording = Recording.objects.get(pk=recording_id)
+    if recording.state == State.STORED:
+        return recording
+    try:
+        found = bucket.head(recording.object_key)
+        _compare(recording, found.size, found.sha256)
+    except ObjectWrong as wrong:
+        Recording.objects.filter(pk=recording_id, state=State.UPLOADING).update(error=str(wrong))
+        raise
+    move_recording(
+        recording_id=recording_id, to=State.STORED, size=found.size, stored_at=now, error=""
+    )
+    recording.refresh_from_db()
+    return recording
+
+
+def _compare(recording: Recording, size: int, sha256: str) -> None:
+    if recording.size is not None and size != recording.size:
+        raise ObjectWrong(
+            f"{recording.object_key} has {size} bytes in the store, {recording.size} were "
+            f"recorded. It has to be uploaded again."
+        )
+    if recording.sha256 and sha256 and sha256 != recording.sha256:
+        raise ObjectWrong(
+            f"{recording.object_key} has another checksum in the store than was recorded. "
+            f"It has to be uploaded again."
+        )
+
+
+def playable_url(*, recording: Recording, bucket: Bucket) -> str:
+    """An address which plays the recording for five minutes. Raises ObjectWrong if not stored."""
+    if recording.state != State.STORED:
+        raise ObjectWrong(f"The recording is {recording.state}; there is nothing to play yet.")
+    return bucket.play_link(recording.object_key, content_type=recording.content_type)

@@ -1,0 +1,85 @@
+"""Celery's edge: keywords in, one service call, retry policy. Unknown keywords are swallowed."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from celery import Task, shared_task
+from django.utils import timezone
+
+from recordings import egress as egresses
+from recordings import services, transcripts, wiring
+from recordings.errors import StoreUnavailable
+from recordings.lifecycle import RecordingState
+from recordings.models import Recording, Transcript
+from telephony import wiring as telephony
+from telephony.errors import GatewayRefused, GatewayUnavailable
+
+log = logging.getLogger(__name__)
+
+TRANSCRIPT_ANYWAY_S = 60
+
+
+@shared_task(acks_late=True)
+def want_recording(*, call_id: int, **_newer: object) -> None:
+    """A second run finds the row of the first."""
+    recording = services.want_recording(call_id=call_id, now=timezone.now())
+    is_egress = recording and recording.recorder == Recording.Recorder.EGRESS
+    if recording and is_egress and recording.state == RecordingState.WANTED:
+        start_recording.delay(recording_id=recording.pk)
+
+
+@shared_task(bind=True, acks_late=True, max_retries=4)
+def start_recording(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: object) -> None:
+    """A second run finds the claim taken, or the egress by its object key."""
+    try:
+        egresses.start_recording(
+            recording_id=recording_id, now=timezone.now(), recorder=telephony.gateway()
+        )
+    except GatewayUnavailable as trouble:
+        egresses.release_claim(recording_id=recording_id, error=str(trouble))
+        raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
+
+
+@shared_task(bind=True, acks_late=True, max_retries=4)
+def stop_recording(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: object) -> None:
+    """A second stop of the same egress is refused by LiveKit, which changes nothing."""
+    try:
+        egresses.stop_recording(recording_id=recording_id, recorder=telephony.gateway())
+    except GatewayUnavailable as trouble:
+        raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
+    except GatewayRefused:
+        log.info("An egress had ended before it was stopped", extra={"recording": recording_id})
+
+
+@shared_task(bind=True, acks_late=True, max_retries=6)
+def egress_changed(self: "Task[Any, Any]", /, *, egress: dict[str, Any], **_newer: object) -> None:
+    """A second run finds the recording stored or failed already."""
+    try:
+        egresses.egress_changed(egress=egress, bucket=wiring.bucket(), now=timezone.now())
+    except StoreUnavailable as trouble:
+        raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
+
+
+@shared_task(acks_late=True)
+def build_transcript(*, call_id: int, **_newer: object) -> None:
+    """A second run writes the same transcript again."""
+    transcripts.build_transcript(call_id=call_id, now=timezone.now())
+
+
+@shared_task
+def sweep(**_newer: object) -> None:
+    """Whatever got lost between the other tasks. Each step may be repeated."""
+    now = timezone.now()
+    for recording in Recording.objects.claims_older_than(now - timedelta(seconds=egresses.CLAIM_S)):
+        egresses.release_claim(recording_id=recording.pk)
+    for recording in Recording.objects.egress_wanted():
+        start_recording.delay(recording_id=recording.pk)
+    services.give_up_waiting(ended_before=now - timedelta(days=1))
+    over_before = now - timedelta(seconds=TRANSCRIPT_ANYWAY_S)
+    for call in Transcript.objects.calls_without(over_before=over_before)[:100]:
+        transcripts.build_transcript(call_id=call.pk, now=now)
+    try:
+        egresses.watch_egress(now=now, recorder=telephony.gateway(), bucket=wiring.bucket())
+    except (GatewayUnavailable, StoreUnavailable) as trouble:
+        log.warning("The recordings' sweep has to wait", extra={"reason": str(trouble)})

@@ -1,0 +1,180 @@
+"""The supervisor's desk for lines. Saving queues a push; the row shows how it went."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from telephony import push, tasks
+from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
+from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trunk
+
+
+def push_on_commit() -> None:
+    transaction.on_commit(tasks.push_now.delay, robust=True)  # else the audit pushes within 10 s
+
+
+class SyncedAdmin(ModelAdmin):  # type: ignore[misc]
+    """A row LiveKit has a copy of."""
+
+    readonly_fields = ("sync", "sync_error", "remote_id", "synced_at")
+    actions = ("push_again",)
+
+    @display(  # type: ignore[untyped-decorator]
+        description="LiveKit",
+        ordering="sync_state",
+        label={
+            SyncState.SYNCED.label: "success",
+            SyncState.PENDING.label: "warning",
+            SyncState.FAILED.label: "danger",
+        },
+    )
+    def sync(self, row: Any) -> str:
+        off = not row.enabled and row.sync_state == SyncState.SYNCED
+        return "Switched off" if off else str(SyncState(row.sync_state).label)
+
+    def save_related(
+        self, request: HttpRequest, form: Form, formsets: list[Any], change: bool
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        saved: Model = form.instance  # type: ignore[attr-defined]
+        push.mark_pending(self.model._default_manager.filter(pk=saved.pk))
+        push_on_commit()
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        super().delete_model(request, obj)
+        push_on_commit()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        super().delete_queryset(request, queryset)
+        push_on_commit()
+
+    @admin.action(description="Push to LiveKit again", permissions=["change"])
+    def push_again(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        push.mark_pending(rows)
+        push_on_commit()
+        self.message_user(request, "Queued. Reload to see the result.", messages.INFO)
+
+
+class NumberInline(TabularInline):  # type: ignore[misc]
+    model = Number
+    form = NumberForm
+    formset = NumberFormSet
+    fields = ("e164", "label")
+    extra = 1
+
+
+@admin.register(Trunk)
+class TrunkAdmin(SyncedAdmin):
+    form = TrunkForm
+    inlines = (NumberInline,)
+    list_display = ("name", "direction", "number_list", "enabled", "sync", "sync_error")
+    list_filter = ("direction", "sync_state", "enabled")
+    search_fields = ("name", "numbers__e164")
+    fieldsets = (
+        (None, {"fields": ("name", "direction", "enabled")}),
+        ("Who may call in, or how we log in", {
+            "fields": ("allowed_addresses", "auth_username", "password"),
+        }),
+        ("Outbound", {"fields": ("address", "transport", "caller_ids")}),
+        ("On LiveKit", {"fields": ("sync", "sync_error", "remote_id", "synced_at")}),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Trunk]:
+        rows: QuerySet[Trunk] = super().get_queryset(request)
+        return rows.prefetch_related("numbers")
+
+    @admin.display(description="numbers")
+    def number_list(self, trunk: Trunk) -> str:
+        return ", ".join(number.e164 for number in trunk.numbers.all()) or ", ".join(
+            trunk.caller_ids
+        )
+
+
+@admin.register(Number)
+class NumberAdmin(ModelAdmin):  # type: ignore[misc]
+    form = NumberForm
+    list_display = ("e164", "label", "trunk")
+    list_select_related = ("trunk",)
+    search_fields = ("e164", "label")
+
+    def save_model(self, request: HttpRequest, obj: Number, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        self._push(obj.trunk_id, form.initial.get("trunk"))
+
+    def delete_model(self, request: HttpRequest, obj: Number) -> None:
+        super().delete_model(request, obj)
+        self._push(obj.trunk_id)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Number]) -> None:
+        trunks = list(queryset.values_list("trunk_id", flat=True))
+        super().delete_queryset(request, queryset)
+        self._push(*trunks)
+
+    def _push(self, *trunk_ids: int | None) -> None:
+        push.mark_pending(Trunk.objects.filter(pk__in=[pk for pk in trunk_ids if pk]))
+        push_on_commit()
+
+
+@admin.register(DispatchRule)
+class DispatchRuleAdmin(SyncedAdmin):
+    form = DispatchRuleForm
+    fields = (
+        "name",
+        "project",
+        "trunks",
+        "enabled",
+        "sync",
+        "sync_error",
+        "remote_id",
+        "synced_at",
+    )
+    list_display = ("name", "project", "enabled", "sync", "sync_error")
+    list_select_related = ("project",)
+    list_filter = ("sync_state", "enabled")
+    filter_horizontal = ("trunks",)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        for warning in push.foreign_warnings():
+            self.message_user(request, warning, messages.WARNING)
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
+
+
+@admin.register(InboundEvent)
+class InboundEventAdmin(ModelAdmin):  # type: ignore[misc]
+    """What outside systems told us: look, and have it tried again."""
+
+    list_display = ("received_at", "name", "event_id", "is_handled", "attempts", "error")
+    list_filter = ("name", ("handled_at", admin.EmptyFieldListFilter))
+    search_fields = ("event_id",)
+    ordering = ("-received_at",)
+    show_full_result_count = False
+    actions = ("try_again",)
+
+    @admin.display(boolean=True, description="handled")
+    def is_handled(self, event: InboundEvent) -> bool:
+        return event.handled_at is not None
+
+    @admin.action(description="Try again", permissions=["view"])
+    def try_again(self, request: HttpRequest, rows: QuerySet[InboundEvent]) -> None:
+        waiting = list(rows.filter(handled_at=None).values_list("pk", flat=True))
+        for pk in waiting:
+            tasks.handle_event.delay(pk=pk)
+        self.message_user(request, f"{len(waiting)} event(s) queued. Reload to see the result.")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

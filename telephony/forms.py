@@ -1,0 +1,172 @@
+"""Admin forms: what people type becomes what LiveKit accepts, or an error which helps."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.forms import BaseInlineFormSet
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
+
+from agents import seal
+from telephony import push, shapes
+from telephony.errors import NumberTaken
+from telephony.models import DispatchRule, Number, Trunk
+
+
+class LinesField(forms.Field):
+    """A list typed one a line; every line goes through `shape`."""
+
+    def __init__(self, *, shape: Callable[[str], str], **kwargs: Any) -> None:
+        kwargs.setdefault("widget", UnfoldAdminTextareaWidget(attrs={"rows": 4}))
+        kwargs.setdefault("required", False)
+        super().__init__(**kwargs)
+        self.shape = shape
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        typed = str(value or "").replace(",", "\n").splitlines()
+        lines, errors = [], []
+        for line in filter(None, map(str.strip, typed)):
+            try:
+                lines.append(self.shape(line))
+            except shapes.Misshapen as reason:
+                errors.append(str(reason))
+        if errors:
+            raise ValidationError(errors)
+        return list(dict.fromkeys(lines))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.prepare_value(initial) != self.prepare_value(data))
+
+
+class TrunkForm(forms.ModelForm):  # type: ignore[type-arg]
+    allowed_addresses = LinesField(
+        shape=shapes.network,
+        help_text="Inbound: the provider's IP addresses or networks, one a line.",
+    )
+    caller_ids = LinesField(
+        shape=shapes.e164,
+        help_text="Outbound: the numbers shown to whom we call, one a line; the first is usual.",
+    )
+    password = forms.CharField(
+        required=False,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="Kept sealed and never shown again. Empty: leave as it is.",
+    )
+
+    class Meta:
+        model = Trunk
+        fields = (
+            "name", "direction", "enabled", "allowed_addresses", "auth_username", "address",
+            "transport", "caller_ids",
+        )  # fmt: skip
+
+    def clean_address(self) -> str:
+        try:
+            return shapes.sip_host(self.cleaned_data["address"])
+        except shapes.Misshapen as reason:
+            raise ValidationError(str(reason)) from reason
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        password = bool(data.get("password") or self.instance.sealed_auth_password)
+        user = data.get("auth_username", "")
+        if bool(user) != password and (user or data.get("password")):
+            self.add_error(
+                "password",
+                "User name and password come together. Give both, or empty the user name.",
+            )
+        if data.get("direction") == Trunk.Direction.INBOUND:
+            self._clean_inbound(data, digest=bool(user and password))
+        elif data.get("direction") == Trunk.Direction.OUTBOUND:
+            self._clean_outbound(data)
+        return data
+
+    def _clean_inbound(self, data: dict[str, Any], *, digest: bool) -> None:
+        if "allowed_addresses" in data and not data["allowed_addresses"] and not digest:
+            self.add_error(
+                "allowed_addresses",
+                "Anybody could call in. Write the provider's addresses, or user name and password.",
+            )
+
+    def _clean_outbound(self, data: dict[str, Any]) -> None:
+        if "address" in data and not data["address"]:
+            self.add_error("address", "An outbound trunk needs the provider's host.")
+        if "caller_ids" in data and not data["caller_ids"]:
+            self.add_error("caller_ids", "An outbound trunk needs at least one number to show.")
+
+    def save(self, commit: bool = True) -> Trunk:
+        if password := self.cleaned_data.get("password"):
+            self.instance.sealed_auth_password = seal.seal(password, keys=settings.SEAL_KEYS)
+        elif not self.cleaned_data.get("auth_username"):
+            self.instance.sealed_auth_password = ""
+        trunk: Trunk = super().save(commit)
+        return trunk
+
+
+class NumberForm(forms.ModelForm):  # type: ignore[type-arg]
+    e164 = forms.CharField(label="Number", help_text="With its country code, as +12025550100.")
+
+    class Meta:
+        model = Number
+        fields = ("e164", "trunk", "label")
+
+    def clean_e164(self) -> str:
+        try:
+            number = shapes.e164(self.cleaned_data["e164"])
+        except shapes.Misshapen as reason:
+            raise ValidationError(str(reason)) from reason
+        others = Number.objects.filter(e164=number).exclude(pk=self.instance.pk)
+        if other := others.select_related("trunk").first():
+            raise ValidationError(str(NumberTaken(number, other.trunk.name)))
+        if owner := push.foreign_owner(number):
+            raise ValidationError(str(NumberTaken(number, f"{owner} on LiveKit, not ours")))
+        return number
+
+    def clean_trunk(self) -> Trunk:
+        trunk: Trunk = self.cleaned_data["trunk"]
+        if trunk.direction != Trunk.Direction.INBOUND:
+            raise ValidationError(f"“{trunk}” is an outbound trunk. Choose an inbound one.")
+        return trunk
+
+
+class NumberFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        kept = [f for f in self.forms if f.has_changed() or f.instance.pk]
+        kept = [f for f in kept if not f.cleaned_data.get("DELETE")]
+        if self.instance.direction == Trunk.Direction.INBOUND and not kept:
+            raise ValidationError(
+                "An inbound trunk without numbers would take any call. Add at least one number."
+            )
+        if self.instance.direction == Trunk.Direction.OUTBOUND and kept:
+            raise ValidationError(
+                "Nobody dials an outbound trunk. Put its numbers under “caller ids” instead."
+            )
+
+
+class DispatchRuleForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = DispatchRule
+        fields = ("name", "project", "trunks", "enabled")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if not data.get("enabled"):
+            return data
+        rivals = DispatchRule.objects.filter(enabled=True, trunks__in=data.get("trunks") or [])
+        for rival in rivals.exclude(pk=self.instance.pk).distinct().order_by("name"):
+            both = rival.trunks.filter(pk__in=[trunk.pk for trunk in data["trunks"]])
+            names = ", ".join(f"“{trunk}”" for trunk in both)
+            self.add_error(
+                "trunks",
+                f"Rule “{rival}” already answers {names}. Take the trunk out, or switch it off.",
+            )
+        return data

@@ -1,0 +1,68 @@
+"""Telephony's reaction to LiveKit's hooks. Each may come twice, late, or before its predecessor."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from telephony import services, tasks, watch
+from telephony.lifecycle import CallState
+from telephony.models import Call
+
+# the participant comes back at once under another sid: nobody has hung up
+_NOT_GONE = {"duplicate_identity", "migration", "state_mismatch"}
+
+
+def participant_joined(*, payload: Mapping[str, Any]) -> None:
+    room, who = payload["room"], payload["participant"]
+    if who["kind"] != "sip" or not services.is_ours(room["name"]):
+        return
+    call = _ensure(payload)
+    if call.state == CallState.RINGING:
+        _watch_later(call.pk)
+
+
+def participant_left(*, payload: Mapping[str, Any]) -> None:
+    room, who = payload["room"]["name"], payload["participant"]
+    if who["reason"] in _NOT_GONE or not services.is_ours(room):
+        return
+    at = datetime.fromisoformat(payload["at"])
+    if who["kind"] == "sip":
+        _ensure(payload)
+        services.move_call(room=room, to=CallState.ENDED, at=at)
+    if who["kind"] == "agent":
+        call_id = watch.agent_left(room=room, at=at)
+        if call_id:
+            _watch_later(call_id)
+
+
+def room_finished(*, payload: Mapping[str, Any]) -> None:
+    room = payload["room"]["name"]
+    if not services.is_ours(room):
+        return
+    _ensure(payload)
+    at = datetime.fromisoformat(payload["at"])
+    services.move_call(room=room, to=CallState.ENDED, at=at)
+
+
+def _ensure(payload: Mapping[str, Any]) -> Call:
+    room, who = payload["room"], payload.get("participant", {})
+    leg = who.get("attributes", {})
+    return services.ensure_call(
+        room=room["name"],
+        room_sid=room["sid"],
+        at=datetime.fromisoformat(room.get("created_at") or payload["at"]),
+        **services.leg(leg),
+    )
+
+
+def _watch_later(call_id: int) -> None:
+    """Look when the watchdog may act. The task is told an id: a room's name holds a number."""
+    for seconds in (watch.REDISPATCH_S, settings.NO_AGENT_SECONDS):
+        queue = partial(
+            tasks.watch_call.apply_async, kwargs={"call_id": call_id}, countdown=seconds + 0.2
+        )
+        transaction.on_commit(queue, robust=True)  # without a broker the reconciler watches

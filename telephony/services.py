@@ -1,0 +1,152 @@
+"""What happens to calls. Webhooks, journal and reconciler all come through here, in any order."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from agents.models import Project, PublishedPlan
+from telephony import events, lifecycle
+from telephony.lifecycle import CallState
+from telephony.models import ROOM_PREFIX, Call, DispatchRule, Number, Trunk
+
+
+def is_ours(room: str) -> bool:
+    """Whether a room was made by one of our dispatch rules."""
+    return room.startswith(f"{ROOM_PREFIX}_")
+
+
+@transaction.atomic
+def ensure_call(
+    *,
+    room: str,
+    at: datetime,
+    sip_call_id: str = "",
+    room_sid: str = "",
+    caller: str = "",
+    called: str = "",
+    trunk_remote_id: str = "",
+    plan_digest: str = "",
+) -> Call:
+    """The call of `room`; created if nobody spoke of it before, completed with what is new."""
+    call, is_new = Call.objects.get_or_create(
+        room=room, defaults={"started_at": at, "last_seen_at": at}
+    )
+    known = {
+        "sip_call_id": sip_call_id,
+        "room_sid": room_sid,
+        "caller": caller,
+        "called": called,
+    }
+    changed = {name for name, value in known.items() if value and not getattr(call, name)}
+    for name in changed:
+        setattr(call, name, known[name])
+    changed |= _place(call, trunk_remote_id=trunk_remote_id, plan_digest=plan_digest)
+    if at < call.started_at:
+        call.started_at = at
+        changed.add("started_at")
+    if changed:
+        call.save(update_fields=sorted(changed))
+    if is_new:
+        events.emit("call_opened", payload={"call": call.pk, "room": room})
+    return call
+
+
+def _place(call: Call, *, trunk_remote_id: str, plan_digest: str) -> set[str]:
+    """Find trunk, number, project and plan of a call; return the names of the fields found."""
+    before = (call.trunk_id, call.number_id, call.project_id, call.plan_digest)
+    if not call.trunk_id and trunk_remote_id:
+        call.trunk = Trunk.objects.filter(remote_id=trunk_remote_id).first()
+    if not call.number_id and call.called:
+        call.number = Number.objects.filter(e164=as_e164(call.called)).first()
+    if not call.trunk_id and call.number:
+        call.trunk = call.number.trunk
+    if plan_digest:  # the worker knows which plan it runs; a hook can only guess
+        call.plan_digest = plan_digest
+        plan = PublishedPlan.objects.filter(digest=plan_digest).select_related("project").first()
+        call.project = plan.project if plan else call.project
+    if not call.project_id and call.trunk_id:
+        call.project = _project_of(call.trunk_id)
+    if not call.plan_digest and call.project and call.project.published:
+        call.plan_digest = call.project.published.digest
+    after = (call.trunk_id, call.number_id, call.project_id, call.plan_digest)
+    names = ("trunk", "number", "project", "plan_digest")
+    return {name for name, was, now in zip(names, before, after, strict=True) if was != now}
+
+
+def _project_of(trunk_id: int) -> Project | None:
+    rule = (
+        DispatchRule.objects.filter(trunks=trunk_id, enabled=True)
+        .select_related("project__published")
+        .order_by("pk")
+        .first()
+    )
+    return rule.project if rule else None
+
+
+def as_e164(number: str) -> str:
+    """`+` and digits; providers write the same number with and without the plus."""
+    digits = "".join(c for c in number if c.isdigit())
+    return f"+{digits}" if digits else ""
+
+
+@transaction.atomic
+def move_call(*, room: str, to: CallState, at: datetime, reason: str = "") -> bool:
+    """Move a call to state `to`; return False if that is not possible (any more).
+
+    Events arrive twice and out of order. The guard lives in the WHERE clause, so a late
+    “talking” can never reopen a call which has ended. When it was answered is noted even then.
+    """
+    over = to not in lifecycle.OPEN_STATES
+    changes: dict[str, object] = {"state": to, "last_seen_at": at}
+    if over:
+        changes["ended_at"] = at
+    if to == CallState.TALKING:
+        Call.objects.filter(room=room, answered_at=None).update(answered_at=at)
+    moved = Call.objects.filter(room=room, state__in=lifecycle.sources(to)).update(**changes)
+    if moved and over:
+        settle_reason(room=room, reason=reason, at=at)
+        call = Call.objects.get(room=room)
+        events.emit(
+            "call_over",
+            payload={
+                "call": call.pk, "room": room, "state": call.state, "reason": call.end_reason,
+            },
+        )  # fmt: skip
+    return moved == 1
+
+
+def settle_reason(*, room: str, reason: str, at: datetime) -> bool:
+    """Say why a call ends or ended, unless that is known. Never ends a call by itself.
+
+    The journal's last entry knows the reason, hooks do not; either may come first.
+    """
+    if not reason:
+        return False
+    touch_call(room=room, at=at)
+    unknown = Q(end_reason="") | Q(end_reason="unknown")
+    still_open = Q(state__in=list(lifecycle.OPEN_STATES))  # a second bot may have taken over
+    return bool(Call.objects.filter(unknown | still_open, room=room).update(end_reason=reason))
+
+
+def leg(attributes: Mapping[str, str]) -> dict[str, str]:
+    """What a caller's leg says of itself, as arguments of `ensure_call`."""
+    return {
+        "sip_call_id": attributes.get("sip.callID", ""),
+        "caller": attributes.get("sip.phoneNumber", ""),
+        "called": attributes.get("sip.trunkPhoneNumber", ""),
+        "trunk_remote_id": attributes.get("sip.trunkID", ""),
+    }
+
+
+def request_handover(*, room: str) -> bool:
+    """The caller asked for a person. Returns whether that was news."""
+    return bool(
+        Call.objects.filter(room=room, handover_requested=False).update(handover_requested=True)
+    )
+
+
+def touch_call(*, room: str, at: datetime) -> None:
+    """Note a sign of life of an open call."""
+    Call.objects.open().filter(room=room, last_seen_at__lt=at).update(last_seen_at=at)

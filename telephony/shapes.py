@@ -1,0 +1,70 @@
+"""What people type: numbers and addresses. Each error names value, reason and next step. Pure."""
+
+from ipaddress import ip_address, ip_network
+
+import phonenumbers
+
+
+class Misshapen(ValueError):
+    """The text is for the person who typed it."""
+
+
+_REASONS = {
+    phonenumbers.NumberParseException.INVALID_COUNTRY_CODE: "it does not begin with a country",
+    phonenumbers.NumberParseException.NOT_A_NUMBER: "it is no telephone number",
+    phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: "it is too short",
+    phonenumbers.NumberParseException.TOO_SHORT_NSN: "it is too short",
+    phonenumbers.NumberParseException.TOO_LONG: "it is too long",
+}
+
+
+def e164(text: str) -> str:
+    """The number as +<country><number>. Raises Misshapen."""
+    step = "Write it with its country code, as +12025550100."
+    try:
+        number = phonenumbers.parse(text.strip(), None)
+    except phonenumbers.NumberParseException as reason:
+        why = _REASONS.get(reason.error_type, "it cannot be read")
+        raise Misshapen(f"“{text}” cannot be used: {why}. {step}") from reason
+    if not phonenumbers.is_possible_number(number):
+        raise Misshapen(f"“{text}” cannot be used: no number of that country is so long. {step}")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+_WIDEST = {4: 8, 6: 32}  # prefix bits; wider than this is a good part of the Internet
+
+
+def network(text: str) -> str:
+    """An IP address or network in its normal form. Raises Misshapen.
+
+    LiveKit drops entries it cannot read, and a list of which nothing remains lets everybody in.
+    """
+    text = text.strip()
+    try:
+        net = ip_network(text)
+    except ValueError as reason:
+        hint = _host_bits(text) or "Write an IP address or a network such as 203.0.113.0/28."
+        raise Misshapen(f"“{text}” is no address or network ({reason}). {hint}") from reason
+    if net.prefixlen < _WIDEST[net.version]:
+        raise Misshapen(
+            f"“{text}” would let {'everyone' if net.prefixlen == 0 else 'far too many'} call in. "
+            f"Write the provider's own networks; /{_WIDEST[net.version]} is the widest accepted."
+        )
+    return str(net) if "/" in text else str(ip_address(text))
+
+
+def _host_bits(text: str) -> str:
+    try:
+        return f"Did you mean {ip_network(text, strict=False)}?"
+    except ValueError:
+        return ""
+
+
+def sip_host(text: str) -> str:
+    """host or host:port of a provider, as LiveKit wants it. Raises Misshapen."""
+    text = text.strip()
+    if text.startswith(("sip:", "sips:")) or any(c in text for c in "@;/ "):
+        raise Misshapen(
+            f"“{text}” is no host. Write host or host:port only, without sip:, @ or ;transport=."
+        )
+    return text

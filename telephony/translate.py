@@ -1,0 +1,192 @@
+"""LiveKit's protobuf messages ↔ our values. Used by the gateway and the webhook only."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from livekit.protocol.agent_dispatch import RoomAgentDispatch
+from livekit.protocol.egress import EgressInfo, EgressStatus
+from livekit.protocol.models import ParticipantInfo, Room
+from livekit.protocol.room import RoomConfiguration
+from livekit.protocol.sip import (
+    SIPDispatchRule,
+    SIPDispatchRuleIndividual,
+    SIPDispatchRuleInfo,
+    SIPInboundTrunkInfo,
+    SIPOutboundTrunkInfo,
+    SIPTransport,
+)
+
+from telephony.live import LiveEgress, LiveParticipant, LiveRoom
+from telephony.sync import (
+    InboundTrunkSpec,
+    LiveRule,
+    LiveTrunk,
+    OutboundTrunkSpec,
+    RuleSpec,
+)
+
+# set by the server, or compared by us
+_INBOUND = {
+    "sip_trunk_id", "name", "metadata", "numbers", "allowed_addresses", "auth_username",
+    "auth_password", "ringing_timeout", "created_at", "updated_at",
+}  # fmt: skip
+_OUTBOUND = {
+    "sip_trunk_id", "name", "metadata", "address", "transport", "numbers", "auth_username",
+    "auth_password", "created_at", "updated_at",
+}  # fmt: skip
+_RULE = {
+    "sip_dispatch_rule_id", "rule", "trunk_ids", "name", "room_config", "created_at", "updated_at",
+}  # fmt: skip
+_ROOM_CONFIG = {"empty_timeout", "departure_timeout", "agents"}
+_AGENT = {"agent_name", "metadata"}
+
+
+def _extras(message: Message, known: set[str], prefix: str = "") -> tuple[str, ...]:
+    """Fields somebody has set beside those we set. An empty sub-message says nothing."""
+    return tuple(
+        f"{prefix}{field.name}"
+        for field, value in message.ListFields()
+        if field.name not in known and not (isinstance(value, Message) and not value.ListFields())
+    )
+
+
+def inbound_message(spec: InboundTrunkSpec) -> SIPInboundTrunkInfo:
+    return SIPInboundTrunkInfo(
+        name=spec.name,
+        metadata=spec.tag,
+        numbers=spec.numbers,
+        allowed_addresses=spec.allowed_addresses,
+        auth_username=spec.auth_username,
+        auth_password=spec.auth_password,
+        ringing_timeout=Duration(seconds=spec.ringing_timeout_s),
+    )
+
+
+def outbound_message(spec: OutboundTrunkSpec) -> SIPOutboundTrunkInfo:
+    return SIPOutboundTrunkInfo(
+        name=spec.name,
+        metadata=spec.tag,
+        address=spec.address,
+        transport=f"SIP_TRANSPORT_{spec.transport.upper()}",
+        numbers=spec.numbers,
+        auth_username=spec.auth_username,
+        auth_password=spec.auth_password,
+    )
+
+
+def rule_message(spec: RuleSpec) -> SIPDispatchRuleInfo:
+    individual = SIPDispatchRuleIndividual(room_prefix=spec.room_prefix)
+    return SIPDispatchRuleInfo(
+        name=spec.tag,
+        trunk_ids=spec.trunk_ids,
+        rule=SIPDispatchRule(dispatch_rule_individual=individual),
+        room_config=RoomConfiguration(
+            empty_timeout=spec.empty_timeout_s,
+            departure_timeout=spec.departure_timeout_s,
+            agents=[RoomAgentDispatch(agent_name=spec.agent_name, metadata=spec.agent_metadata)],
+        ),
+    )
+
+
+def live_inbound(info: SIPInboundTrunkInfo) -> LiveTrunk:
+    spec = InboundTrunkSpec(
+        tag=info.metadata,
+        name=info.name,
+        numbers=tuple(info.numbers),
+        allowed_addresses=tuple(info.allowed_addresses),
+        auth_username=info.auth_username,
+        auth_password=info.auth_password,
+        ringing_timeout_s=info.ringing_timeout.seconds,
+        extras=_extras(info, _INBOUND),
+    )
+    return LiveTrunk(remote_id=info.sip_trunk_id, spec=spec)
+
+
+def live_outbound(info: SIPOutboundTrunkInfo) -> LiveTrunk:
+    spec = OutboundTrunkSpec(
+        tag=info.metadata,
+        name=info.name,
+        address=info.address,
+        transport=SIPTransport.Name(info.transport).removeprefix("SIP_TRANSPORT_").lower(),
+        numbers=tuple(info.numbers),
+        auth_username=info.auth_username,
+        auth_password=info.auth_password,
+        extras=_extras(info, _OUTBOUND),
+    )
+    return LiveTrunk(remote_id=info.sip_trunk_id, spec=spec)
+
+
+def live_rule(info: SIPDispatchRuleInfo) -> LiveRule:
+    config = info.room_config
+    agent = config.agents[0] if config.agents else RoomAgentDispatch()
+    individual = info.rule.dispatch_rule_individual
+    extras = [
+        *_extras(info, _RULE),
+        *_extras(individual, {"room_prefix"}, "rule."),
+        *_extras(config, _ROOM_CONFIG, "room_config."),
+        *_extras(agent, _AGENT, "agent."),
+    ]
+    if info.rule.WhichOneof("rule") != "dispatch_rule_individual":
+        extras.append("rule")
+    if len(config.agents) > 1:
+        extras.append("room_config.agents")
+    spec = RuleSpec(
+        tag=info.name,
+        trunk_ids=tuple(info.trunk_ids),
+        room_prefix=individual.room_prefix,
+        agent_name=agent.agent_name,
+        agent_metadata=agent.metadata,
+        empty_timeout_s=config.empty_timeout,
+        departure_timeout_s=config.departure_timeout,
+        extras=tuple(extras),
+    )
+    return LiveRule(remote_id=info.sip_dispatch_rule_id, spec=spec)
+
+
+def live_room(room: Room) -> LiveRoom:
+    return LiveRoom(name=room.name, sid=room.sid, created_at=room_created_at(room))
+
+
+def room_created_at(room: Room) -> datetime:
+    return _moment(room.creation_time_ms or room.creation_time * 1000, per_second=1000)
+
+
+def live_participant(info: ParticipantInfo) -> LiveParticipant:
+    return LiveParticipant(
+        identity=info.identity, kind=kind_name(info), attributes=dict(info.attributes)
+    )
+
+
+def kind_name(info: ParticipantInfo) -> str:
+    """sip, agent, standard …; a kind newer than our SDK is named by its number."""
+    kinds: Any = ParticipantInfo.Kind
+    known: dict[int, str] = {number: name for name, number in kinds.items()}
+    return known.get(info.kind, str(info.kind)).lower()
+
+
+def live_egress(info: EgressInfo) -> LiveEgress:
+    """`started` and `ended` come in ns. The location is no usable link; the key is ours."""
+    file = info.file_results[0] if info.file_results else None
+    return LiveEgress(
+        egress_id=info.egress_id,
+        room=info.room_name,
+        status=EgressStatus.Name(info.status).removeprefix("EGRESS_").lower(),
+        object_key=file.filename if file and file.filename else _requested_key(info),
+        size=file.size if file else 0,
+        duration_ms=file.duration // 1_000_000 if file else 0,
+        started_at=_moment(info.started_at) if info.started_at else None,
+        ended_at=_moment(info.ended_at) if info.ended_at else None,
+        error=info.error or (info.details if info.status >= EgressStatus.EGRESS_FAILED else ""),
+    )
+
+
+def _requested_key(info: EgressInfo) -> str:
+    if info.HasField("egress") and info.egress.outputs:
+        return str(info.egress.outputs[0].file.filepath)
+    return ""
+
+
+def _moment(ticks: int, *, per_second: int = 1_000_000_000) -> datetime:
+    return datetime.fromtimestamp(ticks / per_second, UTC)

@@ -1,0 +1,5 @@
+from django.urls import path
+
+from telephony import views
+
+urlpatterns = [path("livekit", views.livekit_webhook, name="livekit-hook")]

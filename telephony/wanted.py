@@ -1,0 +1,92 @@
+"""From rows to specs: what LiveKit should hold for a trunk or rule, or why it must hold nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from agents import seal
+from telephony import sync
+from telephony.models import ROOM_PREFIX, DispatchRule, Trunk
+from telephony.sync import InboundTrunkSpec, OutboundTrunkSpec, RuleSpec, TrunkSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Exactly one of three: a spec; a problem in words; neither, for a row switched off."""
+
+    spec: TrunkSpec | RuleSpec | None = None
+    problem: str = ""
+
+
+def trunk(row: Trunk) -> Wanted:
+    if not row.enabled:
+        return Wanted()
+    try:
+        password = seal.unseal(row.sealed_auth_password, keys=settings.SEAL_KEYS)
+    except seal.SealBroken as broken:
+        return Wanted(problem=str(broken))
+    if row.direction == Trunk.Direction.OUTBOUND:
+        return _outbound(row, password)
+    return _inbound(row, password)
+
+
+def _inbound(row: Trunk, password: str) -> Wanted:
+    numbers = sorted(number.e164 for number in row.numbers.all())
+    if not numbers:
+        return Wanted(problem="The trunk has no number, so it would take any call. Add a number.")
+    if not row.allowed_addresses and not (row.auth_username and password):
+        return Wanted(
+            problem="Anybody could call in. Add the provider's addresses, or name and password."
+        )
+    return Wanted(
+        spec=InboundTrunkSpec(
+            tag=sync.trunk_tag(row.pk),
+            name=row.name,
+            numbers=tuple(form for e164 in numbers for form in sync.written_forms(e164)),
+            allowed_addresses=tuple(row.allowed_addresses),
+            ringing_timeout_s=settings.RINGING_SECONDS,
+            auth_username=row.auth_username,
+            auth_password=password,
+        )
+    )
+
+
+def _outbound(row: Trunk, password: str) -> Wanted:
+    if not row.address or not row.caller_ids:
+        return Wanted(problem="An outbound trunk needs an address and a number to show. Add both.")
+    return Wanted(
+        spec=OutboundTrunkSpec(
+            tag=sync.trunk_tag(row.pk),
+            name=row.name,
+            address=row.address,
+            transport=row.transport,
+            numbers=tuple(row.caller_ids),
+            auth_username=row.auth_username,
+            auth_password=password,
+        )
+    )
+
+
+def rule(row: DispatchRule, *, trunk_ids: Mapping[int, str]) -> Wanted:
+    """`trunk_ids`: LiveKit's ids of the trunks it holds. A rule without any is never pushed."""
+    if not row.enabled:
+        return Wanted()
+    plan = row.project.published
+    if plan is None:
+        return Wanted(problem=f"Project “{row.project.name}” is not published. Publish it first.")
+    mine = tuple(sorted(trunk_ids[t.pk] for t in row.trunks.all() if t.pk in trunk_ids))
+    if not mine:
+        return Wanted(
+            problem="None of its trunks is on LiveKit, and a rule without trunks would answer "
+            "anybody. Repair or switch on one of its trunks."
+        )
+    return Wanted(
+        spec=RuleSpec(
+            tag=sync.rule_tag(row.pk),
+            trunk_ids=mine,
+            room_prefix=ROOM_PREFIX,
+            agent_name=settings.AGENT_NAME,
+            agent_metadata=sync.plan_metadata(plan.digest),
+        )
+    )

@@ -1,0 +1,139 @@
+"""Asks LiveKit what became of our calls: what hooks lost, and callers whom nobody answers.
+
+LiveKit neither queues nor restarts a job: without a free worker, or after a worker has died, the
+caller would ring or hear silence until he gives up.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models.functions import Coalesce
+
+from telephony import services, sync
+from telephony.errors import GatewayUnavailable
+from telephony.gateway import Gateway
+from telephony.lifecycle import CallState
+from telephony.live import LiveJob, LiveParticipant, LiveRoom
+from telephony.models import Call
+
+REDISPATCH_S = 2  # without an agent for so long: ask for one again
+JOINING_S = 4  # a job accepted less than this ago may still be on its way into the room
+GONE_S = 10  # a call whose room has been missing for so long is over
+GONE_A_ROUND = 10  # asking after a missing room takes 3 s
+
+
+def reconcile_calls(*, now: datetime, gateway: Gateway) -> None:
+    """Repair our calls from LiveKit's rooms. Repeats harmlessly."""
+    rooms = {room.name: room for room in gateway.list_rooms() if services.is_ours(room.name)}
+    known = {call.room: call for call in Call.objects.filter(room__in=rooms)}
+    for name, room in rooms.items():
+        call = known.get(name) or _adopt(room, now, gateway)
+        if call and call.state in (CallState.RINGING, CallState.TALKING):
+            watch_call(call_id=call.pk, now=now, gateway=gateway)
+        elif call and call.end_reason == "no_agent":
+            gateway.delete_room(room=name)  # the refusal did not get through the first time
+    _close_gone(rooms, now, gateway)
+
+
+def _adopt(room: LiveRoom, now: datetime, gateway: Gateway) -> Call | None:
+    """A call of which no hook has told."""
+    legs = _of_kind("sip", gateway.list_participants(room=room.name))
+    if not legs:
+        return None
+    return services.ensure_call(
+        room=room.name, room_sid=room.sid, at=room.created_at, **services.leg(legs[0].attributes)
+    )
+
+
+def _close_gone(rooms: Iterable[str], now: datetime, gateway: Gateway) -> None:
+    """End calls whose room no server holds. Rooms are listed from Redis, so we ask the server."""
+    silent = Call.objects.silent_since(now - timedelta(seconds=GONE_S)).exclude(room__in=rooms)
+    for room in silent.order_by("last_seen_at").values_list("room", flat=True)[:GONE_A_ROUND]:
+        if gateway.list_jobs(room=room) is None:
+            services.move_call(room=room, to=CallState.ENDED, at=now, reason="unknown")
+        else:
+            services.touch_call(room=room, at=now)
+
+
+def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
+    """See to it that a caller is answered: ask for an agent again, or refuse the call.
+
+    1. An agent is there: all is well.
+    2. Nobody for 2 s and no job on its way: dispatch once more.
+    3. Nobody for NO_AGENT_SECONDS: the call has failed, the caller hears busy.
+    """
+    call = Call.objects.open().filter(pk=call_id).first()
+    if call is None:
+        return
+    room = call.room
+    people = gateway.list_participants(room=room)
+    legs = _of_kind("sip", people)
+    if not legs:
+        return  # hooks or the reconciler see to that
+    services.touch_call(room=room, at=now)
+    if any(leg.attributes.get("sip.callStatus") == "active" for leg in legs):
+        services.move_call(room=room, to=CallState.TALKING, at=now)
+    if _of_kind("agent", people):
+        _attended(room)
+        return
+    since = _unattended_since(call, now)
+    if now - since < timedelta(seconds=REDISPATCH_S):
+        return
+    jobs = gateway.list_jobs(room=room) or []
+    if any(gateway.is_present(room=room, identity=job.identity) for job in jobs[-2:]):
+        _attended(room)  # Redis has forgotten the agent, the server has not
+    elif now - since >= timedelta(seconds=settings.NO_AGENT_SECONDS):
+        _refuse(room, now, gateway)
+    elif not _on_its_way(jobs, since, now):
+        _dispatch_again(call, now, gateway)
+
+
+def agent_left(*, room: str, at: datetime) -> int | None:
+    """Note since when a caller may be alone; return the call which `watch_call` should look at."""
+    call = Call.objects.open().filter(room=room)
+    call.filter(no_agent_since=None).update(no_agent_since=at)
+    return call.values_list("pk", flat=True).first()
+
+
+def _of_kind(kind: str, people: list[LiveParticipant]) -> list[LiveParticipant]:
+    return [who for who in people if who.kind == kind]
+
+
+def _attended(room: str) -> None:
+    """The next loss is a new one."""
+    Call.objects.filter(room=room, no_agent_since__isnull=False).update(
+        no_agent_since=None, redispatched_at=None
+    )
+
+
+def _unattended_since(call: Call, now: datetime) -> datetime:
+    """A ringing call has been waiting from its start, any other since somebody looked."""
+    start = call.started_at if call.state == CallState.RINGING else now
+    mine = Call.objects.filter(pk=call.pk)
+    mine.update(no_agent_since=Coalesce("no_agent_since", start))
+    return mine.values_list("no_agent_since", flat=True)[0] or start
+
+
+def _on_its_way(jobs: list[LiveJob], since: datetime, now: datetime) -> bool:
+    return any(
+        job.started_at >= since and now - job.started_at < timedelta(seconds=JOINING_S)
+        for job in jobs
+    )
+
+
+def _dispatch_again(call: Call, now: datetime, gateway: Gateway) -> None:
+    mine = Call.objects.filter(pk=call.pk)
+    if not mine.filter(redispatched_at=None).update(redispatched_at=now):
+        return
+    try:
+        gateway.create_dispatch(room=call.room, metadata=sync.plan_metadata(call.plan_digest))
+    except GatewayUnavailable:
+        mine.update(redispatched_at=None)
+        raise
+
+
+def _refuse(room: str, now: datetime, gateway: Gateway) -> None:
+    """First the state, then the room: the hooks of its end must not be heard as a hang-up."""
+    services.move_call(room=room, to=CallState.FAILED, at=now, reason="no_agent")
+    gateway.delete_room(room=room)

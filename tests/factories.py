@@ -1,0 +1,66 @@
+"""Rows with honest defaults. No randomness."""
+
+from datetime import UTC, datetime
+
+from agents import services as agents
+from agents.models import FaqEntry, Project, ProviderAccount, PublishedPlan
+from telephony.models import Call, DispatchRule, Number, Trunk
+
+NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+NUMBER = "+12025550100"
+
+
+def make_account(provider: str, **values) -> ProviderAccount:
+    values = {"name": f"Account {provider}"} | values
+    return ProviderAccount.objects.get_or_create(provider=provider, defaults=values)[0]
+
+
+def make_project(*, slug: str = "shop", faq: bool = True, **values) -> Project:
+    """A draft which can be published."""
+    accounts = {
+        "stt_account": "sphinx",
+        "llm_account": "faq",
+        "tts_account": "flite",
+    }
+    values |= {name: make_account(slug) for name, slug in accounts.items() if name not in values}
+    values = {"name": "Shop", "greeting": "Hello, this is the shop."} | values
+    project = Project.objects.create(slug=slug, **values)
+    if faq:
+        FaqEntry.objects.create(
+            project=project,
+            question="When are you open?",
+            variants="What are your opening hours?",
+            answer="From nine to six.",
+            digit="1",
+        )
+    return project
+
+
+def make_plan(project: Project | None = None) -> PublishedPlan:
+    """A published project's plan."""
+    project = project or make_project()
+    plan = agents.publish(project_id=project.pk, by="tests", now=NOW)
+    project.refresh_from_db()
+    return plan
+
+
+def make_trunk(*, number: str = NUMBER, **values) -> Trunk:
+    """An inbound trunk which can be pushed."""
+    values = {"name": "Sales", "allowed_addresses": ["127.0.0.1/32"]} | values
+    trunk = Trunk.objects.create(**values)
+    if number:
+        Number.objects.create(e164=number, trunk=trunk)
+    return trunk
+
+
+def make_rule(*trunks: Trunk, project: Project | None = None, **values) -> DispatchRule:
+    """A rule which can be pushed: its project is published."""
+    if project is None:
+        project = make_plan().project
+    rule = DispatchRule.objects.create(**({"name": "Sales line", "project": project} | values))
+    rule.trunks.set(trunks or [make_trunk()])
+    return rule
+
+
+def make_call(*, room: str = "call_1_abc", **values) -> Call:
+    return Call.objects.create(room=room, **({"started_at": NOW, "last_seen_at": NOW} | values))

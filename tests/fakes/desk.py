@@ -1,0 +1,126 @@
+"""The control plane's /internal in memory, with its rules kept, and a store to upload to."""
+
+import asyncio
+import hashlib
+from typing import Any, Self
+
+from aiohttp import web
+
+from agents.entries import Entry
+
+TOKEN = "a-token"
+
+
+class FakeDesk:
+    """Runs on a free port of the loopback in the loop of the test."""
+
+    def __init__(self) -> None:
+        self.plans: dict[str, str] = {}
+        self.entries: dict[str, dict[int, Entry]] = {}
+        self.rooms: dict[str, str] = {}
+        self.recordings: dict[int, dict[str, Any]] = {}
+        self.objects: dict[str, bytes] = {}
+        self.away = False  # answers 503 to everything
+        self.lost_answers = 0  # so many answers to journals get lost after they were stored
+        self.store_away = False
+        self.refuses_journals = False
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        self._runner = web.AppRunner(self._app(), access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def entries_of(self, journal: str) -> list[Entry]:
+        return [entry for _, entry in sorted(self.entries.get(journal, {}).items())]
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard])
+        app.router.add_get("/internal/plans/", self._live)
+        app.router.add_get("/internal/plans/{digest}", self._plan)
+        app.router.add_post("/internal/journal", self._journal)
+        app.router.add_post("/internal/recordings", self._recording)
+        app.router.add_post("/internal/recordings/{id}/uploaded", self._uploaded)
+        app.router.add_put("/store/{id}", self._put)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self.away:
+            return web.json_response({"error": "away"}, status=503)
+        if request.path.startswith("/internal"):
+            if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+                return web.json_response({"error": "token"}, status=401)
+        elif self.store_away:
+            return web.Response(status=503)
+        return await handler(request)
+
+    async def _live(self, _: web.Request) -> web.Response:
+        return web.json_response({"plans": sorted(self.plans)})
+
+    async def _plan(self, request: web.Request) -> web.Response:
+        body = self.plans.get(request.match_info["digest"])
+        if body is None:
+            return web.json_response({"error": "no such plan"}, status=404)
+        return web.Response(text=body, content_type="application/json")
+
+    async def _journal(self, request: web.Request) -> web.Response:
+        said = await request.json()
+        try:
+            entries = [Entry.from_dict(raw) for raw in said["entries"]]
+        except (ValueError, KeyError) as reason:
+            return web.json_response({"error": str(reason)}, status=400)
+        if self.refuses_journals:
+            return web.json_response({"error": "malformed"}, status=400)
+        held = self.entries.setdefault(said["journal"], {})
+        self.rooms[said["journal"]] = said["room"]
+        for entry in entries:
+            held.setdefault(entry.n, entry)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            return web.Response(status=502)
+        acked = -1
+        while acked + 1 in held:
+            acked += 1
+        return web.json_response({"acked": acked})
+
+    async def _recording(self, request: web.Request) -> web.Response:
+        facts = await request.json()
+        number = next(
+            (n for n, r in self.recordings.items() if r["journal"] == facts["journal"]), None
+        )
+        if number is None:
+            number = len(self.recordings) + 1
+            self.recordings[number] = {**facts, "state": "uploading"}
+        if self.recordings[number]["state"] == "stored":
+            return web.json_response({"id": number, "state": "stored"})
+        target = {"url": f"{self.url}/store/{number}", "headers": {"Content-Type": "audio/ogg"}}
+        return web.json_response({"id": number, "state": "uploading", "upload": target})
+
+    async def _uploaded(self, request: web.Request) -> web.Response:
+        number = int(request.match_info["id"])
+        held = self.objects.get(str(number), b"")
+        if hashlib.sha256(held).hexdigest() != self.recordings[number]["sha256"]:
+            return web.json_response({"error": "the object is not whole"}, status=409)
+        self.recordings[number]["state"] = "stored"
+        return web.json_response({"state": "stored"})
+
+    async def _put(self, request: web.Request) -> web.Response:
+        self.objects[request.match_info["id"]] = await request.read()
+        return web.Response()
+
+
+async def wait_until(condition: Any, *, timeout_s: float = 5.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)

@@ -1,0 +1,177 @@
+"""LiveKit in memory, with its rules kept; tests/contract holds it to the real one."""
+
+from datetime import UTC, datetime
+from itertools import count
+
+from telephony import sync
+from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.live import LiveEgress, LiveJob, LiveParticipant, LiveRoom
+from telephony.sync import InboundTrunkSpec, LiveRule, LiveTrunk, RuleSpec, TrunkSpec
+
+
+class FakeGateway:
+    """Trunks, rules, rooms and egresses. `away` and `refusing` make it fail."""
+
+    def __init__(self) -> None:
+        self.trunks: dict[str, TrunkSpec] = {}
+        self.rules: dict[str, RuleSpec] = {}
+        self.rooms: dict[str, LiveRoom] = {}
+        self.participants: dict[str, list[LiveParticipant]] = {}
+        self.jobs: dict[str, list[LiveJob]] = {}
+        self.dispatched: list[tuple[str, str]] = []
+        self.egresses: dict[str, LiveEgress] = {}
+        self.writes: list[str] = []
+        self.away = False
+        self.refusing = ""
+        self.forgetful: set[str] = set()  # rooms which Redis has lost, the server has not
+        self._ids = count(1)
+
+    # --- what a test does to it -----------------------------------------------------------------
+
+    def flushall(self) -> None:
+        """Redis is emptied: trunks, rules and every listing are gone, calls go on."""
+        self.trunks.clear()
+        self.rules.clear()
+        self.forgetful |= set(self.rooms)
+
+    def ring(
+        self, room: str, *, caller: str = "+12025550123", called: str = "+12025550100",
+        trunk: str = "", at: datetime | None = None, status: str = "ringing",
+    ) -> None:  # fmt: skip
+        """A caller's leg enters a room of its own."""
+        now = at or datetime.now(UTC)
+        self.rooms[room] = LiveRoom(name=room, sid=f"RM_{next(self._ids)}", created_at=now)
+        attributes = {
+            "sip.callID": f"SCL_{next(self._ids)}",
+            "sip.phoneNumber": caller,
+            "sip.trunkPhoneNumber": called,
+            "sip.trunkID": trunk,
+            "sip.callStatus": status,
+        }
+        leg = LiveParticipant(identity=f"sip_{caller}", kind="sip", attributes=attributes)
+        self.participants[room] = [leg]
+
+    def answer(self, room: str, *, identity: str = "agent-AJ_1") -> None:
+        """An agent joins."""
+        self.participants[room].append(LiveParticipant(identity=identity, kind="agent"))
+
+    def accept_job(self, room: str, *, at: datetime, identity: str = "agent-AJ_1") -> None:
+        """A worker accepts a job; its agent has not joined yet."""
+        self.jobs.setdefault(room, []).append(LiveJob(identity=identity, started_at=at))
+
+    def leave(self, room: str, *, kind: str) -> None:
+        self.participants[room] = [p for p in self.participants[room] if p.kind != kind]
+
+    # --- the gateway ----------------------------------------------------------------------------
+
+    def list_trunks(self) -> list[LiveTrunk]:
+        self._reach()
+        return [LiveTrunk(remote_id=i, spec=spec) for i, spec in sorted(self.trunks.items())]
+
+    def put_trunk(self, spec: TrunkSpec, *, remote_id: str) -> str:
+        self._reach()
+        self._may()
+        known = remote_id or next((i for i, s in self.trunks.items() if s.tag == spec.tag), "")
+        if known and type(self.trunks.get(known)) is not type(spec):
+            raise GatewayRefused("LiveKit does not know it: requested sip trunk does not exist.")
+        if isinstance(spec, InboundTrunkSpec) and not (
+            spec.numbers or spec.allowed_addresses or spec.auth_username
+        ):
+            raise GatewayRefused("LiveKit refused: for security, one of the fields must be set.")
+        for other, held in self.trunks.items():
+            if other != known and sync.trunk_keys(held) & sync.trunk_keys(spec):
+                raise GatewayRefused(f"LiveKit refused: Conflicting inbound SIP Trunks: {other}.")
+        return self._write("trunk", self.trunks, known or f"ST_{next(self._ids)}", spec)
+
+    def delete_trunk(self, *, remote_id: str) -> None:
+        self._reach()
+        self.writes.append("delete trunk")
+        self.trunks.pop(remote_id, None)
+
+    def list_rules(self) -> list[LiveRule]:
+        self._reach()
+        return [LiveRule(remote_id=i, spec=spec) for i, spec in sorted(self.rules.items())]
+
+    def put_rule(self, spec: RuleSpec, *, remote_id: str) -> str:
+        self._reach()
+        self._may()
+        known = remote_id or next((i for i, s in self.rules.items() if s.tag == spec.tag), "")
+        if known and known not in self.rules:
+            raise GatewayRefused("LiveKit does not know it: requested rule does not exist.")
+        for other, held in self.rules.items():
+            if other != known and sync.rule_keys(held) & sync.rule_keys(spec):
+                raise GatewayRefused(f"LiveKit refused: Dispatch rule … already exists in {other}.")
+        return self._write("rule", self.rules, known or f"SDR_{next(self._ids)}", spec)
+
+    def delete_rule(self, *, remote_id: str) -> None:
+        self._reach()
+        self.writes.append("delete rule")
+        self.rules.pop(remote_id, None)
+
+    def list_rooms(self) -> list[LiveRoom]:
+        self._reach()
+        return [room for name, room in self.rooms.items() if name not in self.forgetful]
+
+    def list_participants(self, *, room: str) -> list[LiveParticipant]:
+        self._reach()
+        return [] if room in self.forgetful else list(self.participants.get(room, []))
+
+    def list_jobs(self, *, room: str) -> list[LiveJob] | None:
+        self._reach()
+        return list(self.jobs.get(room, [])) if room in self.rooms else None
+
+    def is_present(self, *, room: str, identity: str) -> bool:
+        self._reach()
+        return any(p.identity == identity for p in self.participants.get(room, []))
+
+    def create_dispatch(self, *, room: str, metadata: str) -> None:
+        self._reach()
+        if room not in self.rooms:
+            self.rooms[room] = LiveRoom(name=room, sid="RM_new", created_at=datetime.now(UTC))
+        self.dispatched.append((room, metadata))
+
+    def remove_participant(self, *, room: str, identity: str) -> None:
+        self._reach()
+        left = [p for p in self.participants.get(room, []) if p.identity != identity]
+        self.participants[room] = left
+
+    def delete_room(self, *, room: str) -> None:
+        self._reach()
+        self.rooms.pop(room, None)
+        self.participants.pop(room, None)
+
+    def start_egress(self, *, room: str, object_key: str) -> str:
+        self._reach()
+        self._may()
+        if room not in self.rooms:
+            raise GatewayRefused("LiveKit does not know it: requested room does not exist.")
+        assert not self.find_egress(object_key=object_key), "one object, one egress"
+        egress_id = f"EG_{next(self._ids)}"
+        self.egresses[egress_id] = LiveEgress(
+            egress_id=egress_id, room=room, status="active", object_key=object_key
+        )
+        return egress_id
+
+    def find_egress(self, *, object_key: str, room: str = "") -> str:
+        found = [e for e in self.list_egress(room=room) if e.object_key == object_key]
+        return found[0].egress_id if found else ""
+
+    def list_egress(self, *, room: str = "") -> list[LiveEgress]:
+        self._reach()
+        return [e for e in self.egresses.values() if room in ("", e.room)]
+
+    def stop_egress(self, *, egress_id: str) -> None:
+        self._reach()
+
+    def _write(self, noun: str, store: dict, remote_id: str, spec: object) -> str:
+        self.writes.append(f"put {noun}")
+        store[remote_id] = spec
+        return remote_id
+
+    def _reach(self) -> None:
+        if self.away:
+            raise GatewayUnavailable("LiveKit cannot be reached.")
+
+    def _may(self) -> None:
+        if self.refusing:
+            raise GatewayRefused(self.refusing)
