@@ -1,6 +1,6 @@
 """What the call page shows: lines in the order of time, latencies, figures. No database, no HTML.
 
-All times are ms on the journal's clock; a line's `seek_ms` and `until_ms` are positions in the audio.
+All times are ms on the journal's clock; `seek_ms` and `until_ms` are positions in the audio.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,9 @@ BUDGET_MS = 800
 EXCELLENT_MS = 500
 
 WHO = {"caller": "Caller", "agent": "Bot"}
-VIA = {"dtmf": "key", "greeting": "greeting", "prompt": "prompt"}
+VIA = {"greeting": "greeting", "prompt": "prompt"}
+AT_LEAST_MS = 300  # a line nobody measured the end of is marked for this long at least
+EVENTS = ("tool", "handover", "error")  # kinds of journal entries which are lines, besides turns
 PARTS = {
     "stt": "Speech to text",
     "end_of_turn": "Waiting for the end of the turn",
@@ -70,7 +72,7 @@ class Summary:
     measured: int
     median_ms: int | None
     slowest_ms: int | None
-    over_budget: int
+    within_budget: int
 
     @property
     def median_grade(self) -> str:
@@ -101,17 +103,15 @@ def timeline(
     starts_ms: int | None,
     audible: bool,
 ) -> list[Line]:
-    """Turns and events (`ms, kind, data`) as lines.
+    """Turns and events (`ms, kind, data`) as lines; digits are among the turns.
 
     `starts_ms`: the journal's time of the recording's first sample.
     """
     origin = starts_ms or 0
     turns = sorted(segments, key=lambda segment: _ms(segment.get("start_ms")))
-    keys_are_turns = any(turn.get("via") == "dtmf" for turn in turns)
     lines = _turns(turns, origin=origin, audible=audible)
     for ms, kind, data in events:
-        if not (kind == "dtmf" and keys_are_turns):
-            lines += _event(ms, kind, data, origin=origin, audible=audible)
+        lines += _event(ms, kind, data, origin=origin, audible=audible)
     return sorted(lines, key=lambda line: line.at_ms)
 
 
@@ -123,7 +123,7 @@ def summary(lines: Iterable[Line]) -> Summary:
         measured=len(totals),
         median_ms=round(median(totals)) if totals else None,
         slowest_ms=max(totals, default=None),
-        over_budget=sum(total >= BUDGET_MS for total in totals),
+        within_budget=sum(total < BUDGET_MS for total in totals),
     )
 
 
@@ -158,27 +158,53 @@ def _stacked(known: Mapping[str, int]) -> tuple[Part, ...]:
 
 
 def _turns(turns: list[Mapping[str, Any]], *, origin: int, audible: bool) -> list[Line]:
-    lines, heard = [], {}
+    lines = []
+    heard: Mapping[str, Any] = {}
     for turn in turns:
-        who = str(turn.get("who", ""))
-        start, end = _ms(turn.get("start_ms")), _ms(turn.get("end_ms"))
         measured = turn.get("latency") or {}
+        if turn.get("via") == "dtmf":
+            lines.append(_key(turn, origin=origin, audible=audible))
+            continue
+        is_caller = turn.get("who") == "caller"
         lines.append(
-            Line(
-                tone="caller" if who == "caller" else "agent",
-                who=WHO.get(who, who),
-                text=str(turn.get("text", "")),
-                at_ms=start,
-                clock=clock(start - origin),
-                via=VIA.get(str(turn.get("via", "")), ""),
-                interrupted=bool(turn.get("interrupted")),
-                seek_ms=max(0, start - origin) if audible else None,
-                until_ms=max(0, end - origin) if audible else None,
-                latency=None if who == "caller" else latency(measured, heard),
+            _turn(
+                turn,
+                took=None if is_caller else latency(measured, heard),
+                origin=origin,
+                audible=audible,
             )
         )
-        heard = measured if who == "caller" else {}
+        heard = measured if is_caller else {}
     return lines
+
+
+def _turn(turn: Mapping[str, Any], *, took: Latency | None, origin: int, audible: bool) -> Line:
+    who = str(turn.get("who", ""))
+    start, end = _ms(turn.get("start_ms")), _ms(turn.get("end_ms"))
+    return Line(
+        tone="caller" if who == "caller" else "agent",
+        who=WHO.get(who, who),
+        text=str(turn.get("text", "")),
+        at_ms=start,
+        clock=clock(start - origin),
+        via=VIA.get(str(turn.get("via", "")), ""),
+        interrupted=bool(turn.get("interrupted")),
+        seek_ms=max(0, start - origin) if audible else None,
+        until_ms=max(0, max(end, start + AT_LEAST_MS) - origin) if audible else None,
+        latency=took,
+    )
+
+
+def _key(turn: Mapping[str, Any], *, origin: int, audible: bool) -> Line:
+    start = _ms(turn.get("start_ms"))
+    return Line(
+        tone="event",
+        who="Key",
+        text=f"The caller pressed {turn.get('digit') or turn.get('text', '?')}.",
+        at_ms=start,
+        clock=clock(start - origin),
+        seek_ms=max(0, start - origin) if audible else None,
+    )
 
 
 def _event(
@@ -200,8 +226,6 @@ def _event(
 
 
 def _event_words(kind: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
-    if kind == "dtmf":
-        return "Key", f"The caller pressed {data.get('digit', '?')}."
     if kind == "handover":
         return "Hand-over", "The caller asked for a person."
     if kind == "tool":

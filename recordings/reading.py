@@ -12,7 +12,8 @@ from recordings import page
 from recordings.lifecycle import OPEN_STATES as RECORDING_OPEN
 from recordings.lifecycle import RecordingState
 from recordings.models import JournalEntry, Recording, Transcript
-from telephony.lifecycle import OPEN_STATES, CallState
+from recordings.transcripts import segments_of
+from telephony.lifecycle import CallState
 from telephony.models import Call
 
 # after that nobody waits for a transcript any more: the journal is lost or was never written
@@ -131,14 +132,12 @@ def _lines(
     call: Call, recording: Recording | None, transcript: Transcript | None, *, audible: bool
 ) -> list[page.Line]:
     """The transcript's turns; until it is built, the turns as the journal brings them."""
-    entries = list(JournalEntry.objects.filter(call=call).order_by("at", "pk"))
-    if transcript is not None:
-        segments: list[dict[str, Any]] = transcript.segments
-    else:
-        segments = [entry.data for entry in entries if entry.kind == "turn"]
-    events = [(entry.ms, entry.kind, entry.data) for entry in entries]
+    segments: list[dict[str, Any]] = transcript.segments if transcript else segments_of(call)
+    events = JournalEntry.objects.filter(call=call, kind__in=page.EVENTS).order_by("journal", "n")
     starts_ms = recording.starts_ms if recording else None
-    return page.timeline(segments, events, starts_ms=starts_ms, audible=audible)
+    return page.timeline(
+        segments, events.values_list("ms", "kind", "data"), starts_ms=starts_ms, audible=audible
+    )
 
 
 def _is_pending(
@@ -176,7 +175,3 @@ def _plan(call: Call, viewer: Viewer) -> Link:
         return Link(f"Version {plan.version} ({short})")
     url = reverse("admin:agents_publishedplan_change", args=[plan.pk])
     return Link(f"Version {plan.version} ({short})", url)
-
-
-def is_call_open(state: str) -> bool:
-    return CallState(state) in OPEN_STATES

@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from recordings import views
+
+app_name = "recordings"
+urlpatterns = [
+    path("play/<int:pk>", views.play, name="play"),
+    path("call/<int:pk>/fragment", views.fragment, name="fragment"),
+]

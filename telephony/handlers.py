@@ -48,6 +48,11 @@ def room_finished(*, payload: Mapping[str, Any]) -> None:
     services.move_call(room=room, to=CallState.ENDED, at=at)
 
 
+def plan_published() -> None:
+    """The rules of the project name the new plan."""
+    tasks.push_now.delay()
+
+
 def _ensure(payload: Mapping[str, Any]) -> Call:
     room, who = payload["room"], payload.get("participant", {})
     leg = who.get("attributes", {})

@@ -56,7 +56,8 @@ def make_trunk(*, number: str = NUMBER, **values) -> Trunk:
 def make_rule(*trunks: Trunk, project: Project | None = None, **values) -> DispatchRule:
     """A rule which can be pushed: its project is published."""
     if project is None:
-        project = make_plan().project
+        project = make_project()
+        make_plan(project)
     rule = DispatchRule.objects.create(**({"name": "Sales line", "project": project} | values))
     rule.trunks.set(trunks or [make_trunk()])
     return rule

@@ -84,7 +84,7 @@ class Bot(Agent):
         self._journal.write("handover")
         self.say(self.plan.handover)
 
-    # --- speaking ----------------------------------------------------------------------------------
+    # --- speaking ------------------------------------------------------------------------------
 
     def say(self, text: str, *, interruptible: bool = True) -> SpeechHandle | None:
         if not text.strip():

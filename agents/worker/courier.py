@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from agents.entries import Entry
 from agents.worker import journal, spool
 from agents.worker.config import Config
 from agents.worker.desk import Desk, DeskAway, DeskRefused
@@ -114,8 +115,11 @@ class Courier:
         acked, acked_size = _acked(path)
         entries = journal.read(path)
         fresh = [entry for entry in entries if entry.n > acked]
-        if fresh and (acked := await self._send(path, entries, acked)) is None:
-            return
+        if fresh:
+            sent = await self._send(path, entries, acked)
+            if sent is None:
+                return
+            acked = sent
         if entries and acked < entries[-1].n:
             raise DeskAway("The control plane acknowledged only a part.")
         if size != acked_size:
@@ -128,7 +132,7 @@ class Courier:
         elif time.time() - path.stat().st_mtime > ORPHAN_AFTER_S:
             self._adopt(path)
 
-    async def _send(self, path: Path, entries: list[journal.Entry], acked: int) -> int | None:
+    async def _send(self, path: Path, entries: list[Entry], acked: int) -> int | None:
         """Batches until all is acknowledged. None if the control plane refuses for good."""
         room = str(entries[0].data.get("room", ""))
         while batch := [entry.to_dict() for entry in entries if entry.n > acked][:BATCH]:

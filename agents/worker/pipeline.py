@@ -4,18 +4,16 @@ The builders are named in agents.providers; a plugin is imported when a plan ask
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from livekit.agents import AgentSession, inference, llm, stt, tts, vad
 
 from agents.plan import BrokenPlan, CallPlan, Stage
-from agents.providers import PROVIDERS
+from agents.providers import PROVIDERS, Role
 from agents.seal import unseal
-
-Model = TypeVar("Model")
 
 # The words of a telephone call are short: answer soon, but let people breathe between two parts.
 MIN_ENDPOINTING_S = 0.2
@@ -28,19 +26,26 @@ class Material:
 
     plan: CallPlan
     folder: Path  # of the prepared plan
-    key: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    plan: CallPlan
+    folder: Path
+    seal_keys: list[str] = field(repr=False)
 
 
 def session_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> AgentSession[Any]:
     """The session of one call. Raises SealBroken, BrokenPlan."""
     ears = vad_of(plan)
-    hearing = build(plan.stt, plan, folder, seal_keys, stt.STT)
+    hearing: stt.STT[Any] = build(Role.STT, plan.stt, Workshop(plan, folder, seal_keys))
     if not hearing.capabilities.streaming:
         hearing = stt.StreamAdapter(stt=hearing, vad=ears)
     hearing.prewarm()
     return AgentSession(
         stt=hearing,
-        llm=build(plan.llm, plan, folder, seal_keys, llm.LLM),
+        llm=build(Role.LLM, plan.llm, Workshop(plan, folder, seal_keys)),
         tts=voice_of(plan, folder=folder, seal_keys=seal_keys),
         vad=ears,
         turn_handling={
@@ -56,8 +61,9 @@ def session_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> AgentSe
     )
 
 
-def voice_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> tts.TTS:
-    return build(plan.tts, plan, folder, seal_keys, tts.TTS)
+def voice_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> tts.TTS[Any]:
+    voice: tts.TTS[Any] = build(Role.TTS, plan.tts, Workshop(plan, folder, seal_keys))
+    return voice
 
 
 def vad_of(plan: CallPlan) -> vad.VAD:
@@ -70,21 +76,17 @@ def vad_of(plan: CallPlan) -> vad.VAD:
     )
 
 
-def build(
-    stage: Stage, plan: CallPlan, folder: Path, seal_keys: list[str], kind: type[Model]
-) -> Model:
+def build(role: Role, stage: Stage, at: Workshop) -> Any:
+    """An STT, LLM or TTS. Raises SealBroken, BrokenPlan."""
     provider = PROVIDERS.get(stage.provider)
-    builder: Callable[..., object] | None = provider and globals().get(provider.builder)
-    if provider is None or builder is None:
-        raise BrokenPlan(f"nobody knows the provider {stage.provider!r}")
-    key = unseal(stage.sealed_key, keys=seal_keys) if provider.needs_key else ""
+    if provider is None or provider.role is not role:
+        raise BrokenPlan(f"nobody knows the {role} provider {stage.provider!r}")
+    builder: Callable[..., object] = globals()[provider.builder]
+    key = unseal(stage.sealed_key, keys=at.seal_keys) if provider.needs_key else ""
     try:
-        made = builder(Material(plan, folder, key), **_options(stage))
-    except TypeError as reason:
-        raise BrokenPlan(f"{provider.label} does not know an option: {reason}") from reason
-    if not isinstance(made, kind):
-        raise BrokenPlan(f"{provider.label} cannot be used as {kind.__name__}")
-    return made
+        return builder(Material(at.plan, at.folder, key), **_options(stage))
+    except (TypeError, ValueError) as reason:
+        raise BrokenPlan(f"{provider.label} does not take its options: {reason}") from reason
 
 
 def _options(stage: Stage) -> dict[str, Any]:
@@ -92,50 +94,50 @@ def _options(stage: Stage) -> dict[str, Any]:
     return {name: value for name, value in stage.options.items() if value != ""}
 
 
-def sphinx_stt(material: Material, **_: Any) -> stt.STT:
+def sphinx_stt(material: Material, **_: Any) -> stt.STT[Any]:
     from agents.worker.embedded.sphinx import SphinxSTT
 
     return SphinxSTT(material.folder)
 
 
-def faq_llm(material: Material, **_: Any) -> llm.LLM:
+def faq_llm(material: Material, **_: Any) -> llm.LLM[Any]:
     from agents.worker.embedded.engine import FaqLLM, Matcher
 
     ready = material.folder / "meaning.npy"
     return FaqLLM(Matcher(material.plan, np.load(ready) if ready.exists() else None))
 
 
-def flite_tts(_: Material, *, voice: str = "slt", **__: Any) -> tts.TTS:
+def flite_tts(_: Material, *, voice: str = "slt", **__: Any) -> tts.TTS[Any]:
     from agents.worker.embedded.flite import FliteTTS
 
     return FliteTTS(voice)
 
 
-def deepgram_stt(material: Material, **options: Any) -> stt.STT:
+def deepgram_stt(material: Material, **options: Any) -> stt.STT[Any]:
     from livekit.plugins import deepgram
 
     return deepgram.STT(api_key=material.key, language=material.plan.language, **options)
 
 
-def openai_stt(material: Material, **options: Any) -> stt.STT:
+def openai_stt(material: Material, **options: Any) -> stt.STT[Any]:
     from livekit.plugins import openai
 
     return openai.STT(api_key=material.key, language=material.plan.language, **options)
 
 
-def openai_llm(material: Material, **options: Any) -> llm.LLM:
+def openai_llm(material: Material, **options: Any) -> llm.LLM[Any]:
     from livekit.plugins import openai
 
     return openai.LLM(api_key=material.key, **options)
 
 
-def cartesia_tts(material: Material, **options: Any) -> tts.TTS:
+def cartesia_tts(material: Material, **options: Any) -> tts.TTS[Any]:
     from livekit.plugins import cartesia
 
     return cartesia.TTS(api_key=material.key, language=material.plan.language, **options)
 
 
-def openai_tts(material: Material, **options: Any) -> tts.TTS:
+def openai_tts(material: Material, **options: Any) -> tts.TTS[Any]:
     from livekit.plugins import openai
 
     return openai.TTS(api_key=material.key, **options)

@@ -3,6 +3,8 @@
 Only things which survive a fork: imports, mapped files, weights; no threads, no event loop.
 """
 
+import contextlib
+
 from livekit.agents import llm
 
 from agents.worker import tools
@@ -20,7 +22,6 @@ def _first_use() -> None:
 
 
 _first_use()
-try:
+# a worker for cloud providers only has no local model
+with contextlib.suppress(ImportError):
     meaning.model()
-except ImportError:  # a worker for cloud providers only has no local model
-    pass

@@ -273,7 +273,7 @@ class PhoneCall:
         self._ctx.shutdown(reason)
 
     async def _delete_room(self) -> None:
-        """The only way to send the caller a BYE. A failure is written down: he goes on hearing us."""
+        """The only way to send the caller a BYE."""
         request = api.DeleteRoomRequest(room=self._ctx.room.name)
         try:
             await asyncio.wait_for(self._ctx.api.room.delete_room(request), HANG_UP_S)

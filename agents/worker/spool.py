@@ -29,7 +29,7 @@ def finish(config: Config, job: str, *, duration_ms: int) -> dict[str, Any]:
     """Move a complete recording to the spool. Returns what the json says."""
     written = config.recording_dir / f"{job}.ogg"
     begun = config.recording_dir / f"{job}.json"
-    facts = json.loads(begun.read_text()) | {
+    facts: dict[str, Any] = json.loads(begun.read_text()) | {
         "sha256": hashlib.sha256(written.read_bytes()).hexdigest(),
         "size": written.stat().st_size,
         "duration_ms": duration_ms,
@@ -43,7 +43,7 @@ def finish(config: Config, job: str, *, duration_ms: int) -> dict[str, Any]:
 
 
 def salvage(config: Config, job: str) -> dict[str, Any]:
-    """Bring what a dead process wrote to the spool. Returns its facts; empty if there is nothing."""
+    """Bring what a dead process wrote to the spool. Returns its facts; empty if nothing."""
     written = config.recording_dir / f"{job}.ogg"
     begun = config.recording_dir / f"{job}.json"
     if not begun.exists():

@@ -1,4 +1,4 @@
-"""What a model may do besides talking. No policy: the bot does what is asked, the plan has the words.
+"""What a model may do besides talking. No policy: the bot does it, the plan has the words.
 
 Any LLM calls these by name; the embedded engine does too.
 """
@@ -30,7 +30,7 @@ def tools_of(doer: Doer) -> list[llm.Tool | llm.Toolset]:
 
     @llm.function_tool
     async def request_human() -> None:
-        """Tell a person that this caller wants to speak to somebody. Use it when he asks for one."""
+        """Tell a person that this caller wants to speak to one. Use it when he asks."""
         doer.tool_request_human()
 
     return [end_call, request_human]

@@ -33,6 +33,7 @@ def redis(home: Home) -> str:
             "appendfsync everysec",
             'save ""',
             "daemonize no",
+            "set-proc-title no",  # a rewritten title would wipe our mark from its environment
             "",
         )
     )

@@ -55,7 +55,8 @@ def _binary(name: str) -> bool:
 
 def _start(home: Home) -> None:
     configs.write(home)
-    (home.run / "beat").unlink(missing_ok=True)
+    for old in home.run.glob("beat*"):
+        old.unlink()
     (home.data / "worker" / "ready.json").unlink(missing_ok=True)
     supervise.start_daemon(home)
     by_name = {part.name: part for part in parts.all_parts(home)}

@@ -31,7 +31,7 @@ def all_parts(home: Home) -> tuple[Part, ...]:
         Part(name="livekit-sip", address=f"sip:127.0.0.1:{env['SIP_PORT']}", ready=_sip),
         Part(name="web", address=home.admin_url, ready=_web),
         Part(name="celery", address="", ready=_celery),
-        Part(name="beat", address="", ready=lambda home: (home.run / "beat").exists()),
+        Part(name="beat", address="", ready=lambda home: any(home.run.glob("beat*"))),
         Part(name="worker", address=f"http://127.0.0.1:{env['WORKER_PORT']}", ready=_worker),
     )
 

@@ -70,7 +70,7 @@ def shut_down(home: Home) -> int:
     with contextlib.suppress(*_AWAY):
         _rpc(home).shutdown()
         end = time.monotonic() + 60
-        while running(home) and time.monotonic() < end:
+        while _rpc(home).getState() and time.monotonic() < end:  # raises once it is gone
             time.sleep(0.2)
     gone_by = time.monotonic() + 5
     while ours(home) and time.monotonic() < gone_by:

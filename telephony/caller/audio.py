@@ -4,6 +4,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Pcm = NDArray[np.int16]
@@ -78,15 +79,19 @@ def loud_frames(pcm: Pcm, dbfs: float = SPEECH_DBFS) -> NDArray[np.bool_]:
 def onset(pcm: Pcm, start: int = 0) -> int | None:
     """The first sample at or after `start` where 60 ms of sound above -45 dBFS begin."""
     need = SPEECH_MS // 20
-    first = start // FRAME
-    loud = loud_frames(pcm)
-    for index in range(first, len(loud) - need + 1):
-        if loud[index : index + need].all():
-            return index * FRAME
-    return None
+    loud = loud_frames(pcm[start:])
+    if len(loud) < need:
+        return None
+    runs = np.flatnonzero(np.all(sliding_window_view(loud, need), axis=1))
+    return start + int(runs[0]) * FRAME if len(runs) else None
 
 
 def speech_end(pcm: Pcm) -> int:
     """The sample after the last 20 ms which is louder than -45 dBFS; 0 for silence."""
     loud = np.flatnonzero(loud_frames(pcm))
     return (int(loud[-1]) + 1) * FRAME if len(loud) else 0
+
+
+def silence(ms: int) -> Pcm:
+    """Digital silence in whole frames."""
+    return np.zeros(ms // 20 * FRAME, np.int16)

@@ -1,7 +1,6 @@
-"""One phone call, placed and measured: INVITE, talk, BYE. Plain SIP over UDP, G.711."""
+"""One phone call, placed and measured: dial, talk, listen, hang up. Plain SIP over UDP, G.711."""
 
 import asyncio
-import contextlib
 import re
 import socket
 import time
@@ -9,26 +8,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from telephony.caller import audio, sip
 from telephony.caller.audio import FRAME, RATE, Pcm
+from telephony.caller.leg import CallFailed, Leg
 from telephony.caller.rtp import Audio
 
+__all__ = ["Call", "CallFailed"]
 
-class CallFailed(Exception):
-    """The call was not answered. `status` is the SIP status, 0 if nothing came."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"{status} {reason}".strip())
-        self.status = status
+_LOOK_S = 0.05
 
 
-class Call(asyncio.DatagramProtocol):
-    """Use as `async with Call("sip:+1202…@127.0.0.1:5060") as call:`.
+class Call:
+    """Use as `async with Call("sip:+1202…@127.0.0.1:5060") as call: await call.answered()`.
 
-    `times` holds, in seconds of one monotonic clock, what happened when: invite, trying, ringing,
-    answered, refused, ended. `ended_by` is "us" or "them".
+    All moments are seconds of `time.monotonic()`; `times` names those of the signalling.
     """
 
     def __init__(
@@ -39,34 +32,26 @@ class Call(asyncio.DatagramProtocol):
         username: str = "",
         password: str = "",
     ) -> None:
-        found = re.fullmatch(r"sip:([^@;<>\s]+)@([^:;<>\s]+)(?::(\d+))?", target)
+        found = re.fullmatch(r"sip:([^@;<>\s]+)@([^:;<>\s]+)(?::([0-9]{1,5}))?", target)
         if not found:
             raise ValueError(f"{target!r} is no SIP address; write sip:+12025550100@127.0.0.1:5060")
+        if not re.fullmatch(r"[\w+.*#-]+", caller):
+            raise ValueError(f"{caller!r} is no caller's number; write +12025550199")
         self._server = (socket.gethostbyname(found[2]), int(found[3] or 5060))
-        self._target, self._caller = target, caller
-        self._credentials = (username, password)
+        self.leg = Leg(target, caller, self._server, (username, password))
         self.audio = Audio()
-        self.times: dict[str, float] = {}
-        self.ended_by = ""
-        self.ended = asyncio.Event()
-        self._final = asyncio.get_running_loop().create_future()
-        self._provisional = asyncio.Event()
-        self._over = asyncio.Event()  # our BYE or CANCEL was answered
-        self._tasks: list[asyncio.Task[None]] = []
-        self._ack = b""
+        self.leg.on_answer, self.leg.on_end = self._talk, self.audio.stop
+        self._sender: asyncio.Task[None] | None = None
 
     # --- life ------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        """Open the ports and send the INVITE."""
         loop = asyncio.get_running_loop()
-        host = "127.0.0.1" if self._server[0].startswith("127.") else _own_address(self._server)
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(host, 0))
+        host = _own_address(self._server)
         await loop.create_datagram_endpoint(lambda: self.audio, local_addr=(host, 0))
-        port = self._transport.get_extra_info("sockname")[1]
-        self._dialog = sip.Dialog(self._target, self._caller, host, port)
-        self._sdp = sip.offer(host, self.audio.port)
-        self.times["invite"] = time.monotonic()
-        self._invite()
+        await loop.create_datagram_endpoint(lambda: self.leg, local_addr=(host, 0))
+        self.leg.invite(sip.offer(host, self.audio.port))
         return self
 
     async def __aexit__(
@@ -75,49 +60,41 @@ class Call(asyncio.DatagramProtocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(CallFailed):
-            await self.hang_up()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._final.done() and not self._final.cancelled():
-            self._final.exception()  # seen, even if nobody waited
+        await self.hang_up()
+        if self._sender:
+            await self._sender
+        await self.leg.close()
         self.audio.close()
-        self._transport.close()
+
+    def _talk(self, peer: tuple[str, int]) -> None:
+        self._sender = asyncio.create_task(self.audio.run(peer))
 
     async def answered(self, timeout_s: float = 30) -> None:
         """Wait for 200. Raises CallFailed: the status when refused, 0 when nothing came."""
         try:
-            await asyncio.wait_for(asyncio.shield(self._final), timeout_s)
+            await asyncio.wait_for(asyncio.shield(self.leg.final), timeout_s)
         except TimeoutError:
             raise CallFailed(0, f"no answer within {timeout_s:g} s") from None
 
     async def hang_up(self) -> None:
         """BYE when talking, CANCEL while ringing, nothing when over. Safe to repeat."""
-        if self.ended.is_set():
-            return
-        if "answered" in self.times:
-            self.ended_by = "us"
-            self._end()
-            await self._repeat("BYE", sip.new_branch(), self._next_cseq())
-        elif not self._final.done():
-            self.ended_by = "us"
-            self._end()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._provisional.wait(), 2)
-            await self._repeat("CANCEL", self._branch, self._dialog.cseq)
-            with contextlib.suppress(CallFailed, TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._final), 2)
+        await self.leg.hang_up()
 
     # --- talking ---------------------------------------------------------------------------------
 
     async def say(self, pcm: Pcm) -> float:
-        """Speak; return when the last loud sample left (monotonic s)."""
+        """Speak; return, when it has left, the moment of its last loud sample.
+
+        Like `press`, it returns early when the call ends.
+        """
         begun = await self.audio.play(pcm)
         return begun + audio.speech_end(pcm) / RATE
 
-    async def press(self, digits: str) -> None:
-        await self.audio.press(digits)
+    async def press(self, keys: str) -> None:
+        """Raises ValueError for anything but 0-9 * #."""
+        await self.audio.press(keys)
+
+    # --- listening -------------------------------------------------------------------------------
 
     async def quiet(
         self, ms: int = 800, timeout_s: float = 30, *, since: float | None = None
@@ -126,150 +103,77 @@ class Call(asyncio.DatagramProtocol):
 
         Returns False when the time is over or the call has ended before.
         """
-        start = since if since is not None else self.audio.begun
+        start = self.audio.begun if since is None else since
         end = time.monotonic() + timeout_s
         while time.monotonic() < end and not self.ended.is_set():
             heard = self.heard_since(start)
-            last = audio.speech_end(heard)
-            if audio.onset(heard) is not None and self._ago(start, last) * 1000 >= ms:
+            pause = time.monotonic() - start - audio.speech_end(heard) / RATE
+            if pause * 1000 >= ms and audio.onset(heard) is not None:
                 return True
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_LOOK_S)
         return False
 
-    def _ago(self, start: float, sample: int) -> float:
-        return time.monotonic() - (start + sample / RATE)
+    def heard(self) -> Pcm:
+        """What arrived, from the answer on; gaps are silence."""
+        return self.audio.timeline.heard()
 
     def heard_since(self, moment: float) -> Pcm:
-        return self.audio.heard()[max(0, round((moment - self.audio.begun) * RATE)) :]
+        return self.audio.timeline.since(moment)
 
     def first_speech_after(self, moment: float) -> float | None:
-        """When the other side began to speak at or after `moment` (monotonic s), or None."""
-        at = audio.onset(self.heard_since(moment))
-        return None if at is None else moment + at / RATE
+        """When the packet came with which the other side began to speak after `moment`, or None."""
+        timeline = self.audio.timeline
+        at = audio.onset(timeline.heard(), timeline.sample(moment))
+        # the last sample of the first loud 20 ms: rather a packet too late than one too early
+        return None if at is None else max(moment, timeline.arrival(at + FRAME - 1))
 
-    def save(self, path: Path) -> None:
-        """Both sides as heard on one clock: left what we said, right what we heard."""
-        audio.write_wav(path, self.audio.sent(), self.audio.heard())
+    # --- what was measured -----------------------------------------------------------------------
+
+    @property
+    def times(self) -> dict[str, float]:
+        """invite, trying, ringing, answered, refused, ended, as far as they happened."""
+        return self.leg.times
+
+    @property
+    def ended(self) -> asyncio.Event:
+        return self.leg.ended
+
+    @property
+    def ended_by(self) -> str:
+        """ "us" or "them"; empty while the call goes on."""
+        return self.leg.ended_by
+
+    @property
+    def status(self) -> int:
+        """The final SIP status of the INVITE: 200, 486, …; 0 if none came."""
+        return self.leg.status
 
     @property
     def seconds(self) -> float:
-        """Answer to end."""
+        """Answer to end, or to now."""
         return self.times.get("ended", time.monotonic()) - self.times["answered"]
 
-    # --- SIP -------------------------------------------------------------------------------------
+    def ms(self, name: str) -> float | None:
+        """From the INVITE to what `times` calls `name`."""
+        moment = self.times.get(name)
+        return None if moment is None else (moment - self.times["invite"]) * 1000
 
-    def _next_cseq(self) -> int:
-        self._dialog.cseq += 1
-        return self._dialog.cseq
+    def greeting_ms(self) -> float | None:
+        """From the answer to the first speech that arrived."""
+        return self.reaction_ms(self.times["answered"])
 
-    def _invite(self, extra: tuple[tuple[str, str], ...] = ()) -> None:
-        self._branch = sip.new_branch()
-        message = self._dialog.request(
-            "INVITE", branch=self._branch, cseq=self._next_cseq(), body=self._sdp, extra=extra
-        )
-        self._tasks.append(asyncio.create_task(self._until_heard(message)))
+    def reaction_ms(self, end: float) -> float | None:
+        """Voice to voice: from `end`, which `say` returned, to the first speech that came after."""
+        first = self.first_speech_after(end)
+        return None if first is None else (first - end) * 1000
 
-    async def _until_heard(self, message: bytes) -> None:
-        """Timer A of RFC 3261: 0.5 s, doubling, until something comes back."""
-        self._provisional.clear()
-        wait = 0.5
-        while wait < 16 and not self._final.done():
-            self._send(message)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._provisional.wait(), wait)
-                return
-            wait *= 2
-
-    async def _repeat(self, method: str, branch: str, cseq: int) -> None:
-        self._over.clear()
-        message = self._dialog.request(method, branch=branch, cseq=cseq)
-        for _ in range(4):
-            self._send(message)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._over.wait(), 0.5)
-                return
-
-    def _send(self, message: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.sendto(message, self._server)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        message = sip.parse(data)
-        if message is None or message.get("call-id") != self._dialog.call_id:
-            return
-        if message.status:
-            self._response(message)
-        else:
-            self._request(message, addr)
-
-    def _request(self, message: sip.Message, addr: tuple[str, int]) -> None:
-        status, reason, body = {
-            "BYE": (200, "OK", ""),
-            "OPTIONS": (200, "OK", ""),
-            "NOTIFY": (200, "OK", ""),
-            "INVITE": (200, "OK", self._sdp),
-        }.get(message.method, (405, "Method Not Allowed", ""))
-        if message.method == "ACK":
-            return
-        self._transport.sendto(sip.answer(message, status, reason, self._dialog.tag, body), addr)
-        if message.method == "BYE" and not self.ended.is_set():
-            self.ended_by = "them"
-            self._end()
-
-    def _response(self, message: sip.Message) -> None:
-        method = message.get("cseq").rpartition(" ")[2]
-        if method != "INVITE":
-            self._over.set()
-            return
-        self._provisional.set()
-        if message.status < 200:
-            name = "trying" if message.status == 100 else "ringing"
-            self.times.setdefault(name, time.monotonic())
-        elif message.status < 300:
-            self._accepted(message)
-        else:
-            self._refused(message)
-
-    def _accepted(self, message: sip.Message) -> None:
-        if not self._ack:
-            self.times["answered"] = time.monotonic()
-            self._dialog.establish(message)
-            cseq = int(message.get("cseq").split()[0])
-            self._ack = self._dialog.request("ACK", branch=sip.new_branch(), cseq=cseq)
-            peer = sip.media_address(message.body)
-            self._tasks.append(asyncio.create_task(self.audio.run(peer)))
-        self._send(self._ack)
-        if not self._final.done():
-            self._final.set_result(None)
-
-    def _refused(self, message: sip.Message) -> None:
-        cseq = int(message.get("cseq").split()[0])
-        dialog_to, self._dialog.to = self._dialog.to, message.get("to")
-        self._send(self._dialog.request("ACK", branch=self._branch, cseq=cseq))
-        self._dialog.to = dialog_to
-        challenge = message.get("proxy-authenticate") or message.get("www-authenticate")
-        if message.status in {401, 407} and challenge and self._credentials[0] and cseq == 1:
-            name = "Proxy-Authorization" if message.status == 407 else "Authorization"
-            user, password = self._credentials
-            value = sip.digest(
-                challenge, method="INVITE", uri=self._target, username=user, password=password
-            )
-            self._invite(((name, value),))
-        elif not self._final.done():
-            self.times["refused"] = time.monotonic()
-            self._final.set_exception(CallFailed(message.status, message.reason))
-            self._end()
-
-    def _end(self) -> None:
-        self.times.setdefault("ended", time.monotonic())
-        self.ended.set()
+    def save(self, path: Path) -> None:
+        """Both sides on one clock: left what we said, right what we heard."""
+        audio.write_wav(path, self.audio.sent(), self.heard())
 
 
 def _own_address(server: tuple[str, int]) -> str:
+    """The address of this machine from which the server is reached."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(server)
         return str(probe.getsockname()[0])
-
-
-def silence(ms: int) -> Pcm:
-    return np.zeros(ms * RATE // 1000 // FRAME * FRAME, np.int16)

@@ -1,6 +1,7 @@
 """SIP messages (RFC 3261) as far as a caller needs them. Everything received is untrusted."""
 
 import hashlib
+import ipaddress
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -32,18 +33,29 @@ class Message:
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key == name]
 
+    @property
+    def cseq(self) -> tuple[int, str]:
+        """Number and method; (0, "") when malformed."""
+        found = re.fullmatch(r"([0-9]{1,10})\s+([A-Z]+)", self.get("cseq"))
+        return (int(found[1]), found[2]) if found else (0, "")
+
+
+class NoMedia(ValueError):
+    """An SDP body does not say where audio goes."""
+
 
 def parse(data: bytes) -> Message | None:
     """Read one datagram; None if it is not SIP (keep-alives, noise)."""
     head, _, body = data.decode("utf-8", "replace").partition("\r\n\r\n")
-    first, *lines = head.split("\r\n")
+    # a line which begins with a blank goes on with the header before it
+    first, *lines = re.sub(r"\r\n[ \t]+", " ", head).split("\r\n")
     headers = []
     for line in lines:
         name, colon, value = line.partition(":")
         if colon:
             key = name.strip().lower()
             headers.append((_COMPACT.get(key, key), value.strip()))
-    if response := re.fullmatch(r"SIP/2\.0 (\d{3}) ?(.*)", first):
+    if response := re.fullmatch(r"SIP/2\.0 ([1-6][0-9]{2}) ?(.*)", first):
         return Message(
             status=int(response[1]), reason=response[2], headers=tuple(headers), body=body
         )
@@ -58,7 +70,9 @@ def render(first: str, headers: list[tuple[str, str]], body: str = "") -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
-def answer(request: Message, status: int, reason: str, tag: str, body: str = "") -> bytes:
+def answer(
+    request: Message, status: int, reason: str, tag: str, *, contact: str = "", body: str = ""
+) -> bytes:
     """A response to a request of the other side, which keeps its Via, From, To, Call-ID, CSeq."""
     to = request.get("to")
     headers = [("Via", via) for via in request.all("via")]
@@ -67,6 +81,7 @@ def answer(request: Message, status: int, reason: str, tag: str, body: str = "")
         ("To", to if "tag=" in to else f"{to};tag={tag}"),
         ("Call-ID", request.get("call-id")),
         ("CSeq", request.get("cseq")),
+        *([("Contact", f"<{contact}>")] if contact else []),
     ]
     if body:
         headers.append(("Content-Type", "application/sdp"))
@@ -88,6 +103,10 @@ class Dialog:
     remote: str = ""  # the other side's contact, once known
     routes: list[str] = field(default_factory=list)
 
+    @property
+    def contact(self) -> str:
+        return f"sip:{self.caller}@{self.host}:{self.port}"
+
     def request(
         self,
         method: str,
@@ -96,15 +115,16 @@ class Dialog:
         cseq: int,
         body: str = "",
         extra: tuple[tuple[str, str], ...] = (),
+        to: str = "",
     ) -> bytes:
         headers = [
             ("Via", f"SIP/2.0/UDP {self.host}:{self.port};branch={branch};rport"),
             ("Max-Forwards", "70"),
-            ("From", f"<sip:{self.caller}@{self.host}:{self.port}>;tag={self.tag}"),
-            ("To", self.to or f"<{self.target}>"),
+            ("From", f"<{self.contact}>;tag={self.tag}"),
+            ("To", to or self.to or f"<{self.target}>"),
             ("Call-ID", self.call_id),
             ("CSeq", f"{cseq} {method}"),
-            ("Contact", f"<sip:{self.caller}@{self.host}:{self.port}>"),
+            ("Contact", f"<{self.contact}>"),
             ("User-Agent", "contactcenter-caller"),
             *(("Route", route) for route in self.routes),
             *extra,
@@ -116,9 +136,10 @@ class Dialog:
     def establish(self, ok: Message) -> None:
         """Take the other side's tag, contact and route from its 200."""
         self.to = ok.get("to")
-        if contact := re.search(r"<([^>]+)>", ok.get("contact")):
+        if contact := re.search(r"<?(sips?:[^>;\s]+)", ok.get("contact")):
             self.remote = contact[1]
-        self.routes = list(reversed(ok.all("record-route")))
+        listed = ",".join(ok.all("record-route"))
+        self.routes = re.findall(r"<[^>]+>[^,]*", listed)[::-1]
 
 
 def new_branch() -> str:
@@ -135,17 +156,23 @@ def offer(host: str, port: int) -> str:
 
 
 def media_address(sdp: str) -> tuple[str, int]:
-    """Where the other side wants audio. Raises ValueError."""
-    host = re.search(r"^c=IN IP4 (\S+)", sdp, re.M)
-    port = re.search(r"^m=audio (\d+) ", sdp, re.M)
-    if not host or not port:
-        raise ValueError("The answer's SDP names no audio address.")
-    return host[1].strip(), int(port[1])
+    """Where the other side wants audio. Raises NoMedia."""
+    host = re.search(r"^c=IN IP4 ([0-9.]+)", sdp, re.M)
+    port = re.search(r"^m=audio ([0-9]{1,5}) RTP/AVP ((?:[0-9]+ ?)+)", sdp, re.M)
+    if not host or not port or not 0 < int(port[1]) < 65536:
+        raise NoMedia("The SDP answer names no audio address.")
+    if "0" not in port[2].split():
+        raise NoMedia("The SDP answer does not accept G.711 µ-law.")
+    try:
+        return str(ipaddress.IPv4Address(host[1])), int(port[1])
+    except ipaddress.AddressValueError as reason:
+        raise NoMedia(f"The SDP answer's address {host[1]!r} is none.") from reason
 
 
 def digest(challenge: str, *, method: str, uri: str, username: str, password: str) -> str:
     """The Authorization value for an MD5 challenge (RFC 2617, without or with qop=auth)."""
-    fields = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge))
+    found = re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', challenge)
+    fields = {name.lower(): quoted or bare for name, quoted, bare in found}
     realm, nonce = fields.get("realm", ""), fields.get("nonce", "")
     one = _md5(f"{username}:{realm}:{password}")
     two = _md5(f"{method}:{uri}")
@@ -156,6 +183,8 @@ def digest(challenge: str, *, method: str, uri: str, username: str, password: st
         parts += ["qop=auth", "nc=00000001", f'cnonce="{cnonce}"']
     else:
         response = _md5(f"{one}:{nonce}:{two}")
+    if opaque := fields.get("opaque"):
+        parts.append(f'opaque="{opaque}"')
     return "Digest " + ", ".join([*parts, f'response="{response}"', "algorithm=MD5"])
 
 

@@ -48,6 +48,7 @@ class Telephone(asyncio.DatagramProtocol):
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
         self._line, _ = await loop.create_datagram_endpoint(
             lambda: self, local_addr=("127.0.0.1", 0)
         )
@@ -83,7 +84,8 @@ class Telephone(asyncio.DatagramProtocol):
         """The last request of this method, once `count` came. Raises TimeoutError after 10 s."""
         async with asyncio.timeout(10):
             while len(self.seen(method)) < count:
-                await asyncio.sleep(0.01)
+                self._news.clear()
+                await self._news.wait()
         return self.seen(method)[-1]
 
     def hang_up(self) -> None:
@@ -105,12 +107,13 @@ class Telephone(asyncio.DatagramProtocol):
             self.deaf_for -= 1
             return
         message = sip.parse(data)
-        if message is None or self.silent:
-            return
-        if message.status:
+        if message is None or message.status:
             return
         self.requests.append(message)
+        self._news.set()
         self._caller = addr
+        if self.silent:
+            return
         if message.method == "INVITE":
             self._invited(message)
         elif message.method == "CANCEL":

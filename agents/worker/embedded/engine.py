@@ -85,7 +85,7 @@ def _key(text: str) -> str:
     return " ".join(grammar.normalise(text))
 
 
-class FaqLLM(llm.LLM):
+class FaqLLM(llm.LLM[Any]):
     def __init__(self, matcher: Matcher) -> None:
         super().__init__()
         self.matcher = matcher

@@ -4,6 +4,7 @@ import asyncio
 import io
 import uuid
 import wave
+from typing import Any
 
 from livekit.agents import APIConnectionError, APIConnectOptions, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
@@ -13,7 +14,7 @@ RATE = 16_000
 TIMEOUT_S = 10.0
 
 
-class FliteTTS(tts.TTS):
+class FliteTTS(tts.TTS[Any]):
     def __init__(self, voice: str = "slt") -> None:
         super().__init__(
             capabilities=tts.TTSCapabilities(streaming=False), sample_rate=RATE, num_channels=1
@@ -63,4 +64,5 @@ async def speak(text: str, *, voice: str) -> bytes:
     if process.returncode or not out:
         raise APIConnectionError(f"flite failed with voice {voice!r}.")
     with wave.open(io.BytesIO(out)) as sound:
-        return sound.readframes(sound.getnframes())
+        pcm: bytes = sound.readframes(sound.getnframes())
+    return pcm

@@ -1,4 +1,7 @@
-"""Sentence embeddings by MiniLM, in numpy: no torch, no network. Blocking; about 10 ms a sentence."""
+"""Sentence embeddings by MiniLM, in numpy: no torch, no network.
+
+Blocking; about 10 ms a sentence.
+"""
 
 import math
 from collections.abc import Sequence

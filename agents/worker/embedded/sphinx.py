@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from livekit import rtc
@@ -16,7 +17,7 @@ NOT_UNDERSTOOD = "[unclear]"  # a transcript, so that whatever model answers can
 MIN_SPEECH_S = 0.35  # anything shorter that is not understood was a cough or a click
 
 
-class SphinxSTT(stt.STT):
+class SphinxSTT(stt.STT[Any]):
     def __init__(self, folder: Path) -> None:
         super().__init__(
             capabilities=stt.STTCapabilities(

@@ -1,0 +1,136 @@
+"""Calls for the supervisor: a list, and a page to read and hear one. History: look, never touch."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.formats import date_format
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from recordings import reading
+from recordings.lifecycle import RecordingState
+from recordings.models import Recording
+from telephony.lifecycle import CallState
+from telephony.models import Call
+
+STATE_COLOURS = {
+    CallState.RINGING: "info",
+    CallState.TALKING: "success",
+    CallState.FAILED: "danger",
+}
+RECORDING_LABELS = {
+    RecordingState.WANTED: "Waiting",
+    RecordingState.STARTING: "Starting",
+    RecordingState.RUNNING: "Recording",
+    RecordingState.UPLOADING: "Uploading",
+    RecordingState.STORED: "Stored",
+    RecordingState.SKIPPED: "Skipped",
+    RecordingState.FAILED: "Failed",
+}
+RECORDING_COLOURS = {
+    RecordingState.STORED: "success",
+    RecordingState.FAILED: "danger",
+    RecordingState.UPLOADING: "warning",
+    RecordingState.RUNNING: "info",
+}
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(state.value, words) for state, words in reading.STATE_WORDS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Call]) -> QuerySet[Call]:
+        return queryset.filter(state=self.value()) if self.value() else queryset
+
+
+@admin.register(Call)
+class CallAdmin(ModelAdmin):  # type: ignore[misc]
+    list_display = (
+        "caller_shown", "called", "call_state", "project", "started", "lasted", "reason",
+        "recording_state",
+    )  # fmt: skip
+    list_select_related = ("project", "recording")
+    list_filter = (StateFilter, "project", "started_at")
+    search_fields = ("caller", "called", "sip_call_id")
+    search_help_text = "A number, or LiveKit's name of the leg (SCL_…)"
+    ordering = ("-started_at", "-pk")
+    list_per_page = 50
+    show_full_result_count = False
+    list_fullwidth = True
+
+    class Media:
+        css = {"all": ("recordings/call.css",)}
+
+    @admin.display(description="caller", ordering="caller")
+    def caller_shown(self, call: Call) -> str:
+        return call.caller or "withheld"
+
+    @display(description="state", ordering="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
+    def call_state(self, call: Call) -> tuple[str, str]:
+        return call.state, reading.STATE_WORDS[CallState(call.state)]
+
+    @admin.display(description="started", ordering="started_at")
+    def started(self, call: Call) -> str:
+        return date_format(timezone.localtime(call.started_at), "Y-m-d H:i:s")
+
+    @admin.display(description="duration")
+    def lasted(self, call: Call) -> str:
+        return reading.duration(call) or "on"
+
+    @admin.display(description="end", ordering="end_reason", empty_value="")
+    def reason(self, call: Call) -> str:
+        return call.get_end_reason_display() if call.end_reason else ""
+
+    @display(description="recording", ordering="recording__state", label=RECORDING_COLOURS)  # type: ignore[untyped-decorator]
+    def recording_state(self, call: Call) -> tuple[str, str]:
+        recording: Recording | None = getattr(call, "recording", None)
+        if recording is None:
+            return "", "None"
+        return recording.state, RECORDING_LABELS[RecordingState(recording.state)]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The call page; a form would offer to change history."""
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        call: Call | None = self.get_object(request, object_id)
+        if call is None:
+            missing: HttpResponse = self._get_obj_does_not_exist_redirect(
+                request, self.opts, object_id
+            )
+            return missing
+        if not self.has_view_permission(request, call):
+            raise PermissionDenied
+        page = reading.call_page(call=call, viewer=request.user, now=timezone.now())
+        context = self.admin_site.each_context(request) | {
+            "title": f"Call of {call.caller or 'a withheld number'}",
+            "opts": self.opts,
+            "page": page,
+        }
+        return TemplateResponse(request, "recordings/call.html", context)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Call]:
+        rows: QuerySet[Call] = super().get_queryset(request)
+        return rows.select_related("project", "recording")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

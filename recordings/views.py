@@ -1,0 +1,90 @@
+"""What a supervisor's browser asks for: the sound of a call, and the call page while it changes."""
+
+import logging
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from recordings import reading, services, wiring
+from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
+from recordings.lifecycle import RecordingState
+from recordings.models import Recording
+from telephony.models import Call
+
+log = logging.getLogger(__name__)
+
+
+@never_cache
+@require_GET
+@login_required
+def play(request: HttpRequest, pk: int) -> HttpResponse:
+    """Sends the browser to a link which is good for five minutes. Every use is logged."""
+    _require(request, "recordings.view_recording")
+    recording = get_object_or_404(Recording.objects.select_related("call"), pk=pk)
+    if recording.state != RecordingState.STORED:
+        words = reading.recording_words(recording, is_open=recording.call.ended_at is None)
+        return _unavailable(request, recording, words, status=404)
+    try:
+        url = services.playable_url(recording=recording, bucket=wiring.bucket())
+    except StoreUnavailable as away:
+        return _unavailable(request, recording, str(away), status=503)
+    except (StoreRefused, ObjectWrong) as wrong:
+        return _unavailable(request, recording, str(wrong), status=502)
+    _log_access(request, recording)
+    return HttpResponseRedirect(url)
+
+
+@never_cache
+@require_GET
+@login_required
+def fragment(request: HttpRequest, pk: int) -> HttpResponse:
+    """The inside of the call page, for a page which is open already."""
+    _require(request, "telephony.view_call")
+    return render(request, "recordings/call_fragment.html", {"page": page_of(request, pk)})
+
+
+def page_of(request: HttpRequest, pk: int) -> reading.CallPage:
+    call = get_object_or_404(
+        Call.objects.select_related("project", "recording", "transcript"), pk=pk
+    )
+    return reading.call_page(call=call, viewer=request.user, now=timezone.now())
+
+
+def _require(request: HttpRequest, permission: str) -> None:
+    if not reading.may(request.user, permission):
+        raise PermissionDenied
+
+
+def _log_access(request: HttpRequest, recording: Recording) -> None:
+    log.info(
+        "recording opened",
+        extra={
+            "user_id": request.user.pk,
+            "call_id": recording.call_id,
+            "recording_id": recording.pk,
+            "pii.user": request.user.get_username(),
+        },
+    )
+
+
+def _unavailable(
+    request: HttpRequest, recording: Recording, words: str, *, status: int
+) -> HttpResponse:
+    log.warning(
+        "recording cannot be played", extra={"recording_id": recording.pk, "status": status}
+    )
+    context: dict[str, Any] = admin.site.each_context(request) | {
+        "title": "This recording cannot be played",
+        "words": words,
+        "back": reverse("admin:telephony_call_change", args=[recording.call_id]),
+        "may_read": reading.may(request.user, "telephony.view_call"),
+    }
+    return render(request, "recordings/unavailable.html", context, status=status)
