@@ -42,7 +42,7 @@ NEEDED_GB = 4
 PROGRAM_OF = {
     "redis-server": "redis-server", "flite": "flite", "sox": "sox", "gcc": "gcc",
     "pkg-config": "pkg-config", "ffmpeg": "ffmpeg", "sip-tester": "sipp", "chromium": "chromium",
-    "chromium-driver": "chromedriver",
+    "chromium-driver": "chromedriver", "iproute2": "ip",
 }  # fmt: skip
 
 

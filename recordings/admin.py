@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.views import ChangeList
 
 from recordings import reading
 from recordings.lifecycle import RecordingState
@@ -21,6 +22,7 @@ from telephony.models import Call
 STATE_COLOURS = {
     CallState.RINGING: "info",
     CallState.TALKING: "success",
+    CallState.ENDED: "",
     CallState.FAILED: "danger",
 }
 RECORDING_LABELS = {
@@ -37,6 +39,9 @@ RECORDING_COLOURS = {
     RecordingState.FAILED: "danger",
     RecordingState.UPLOADING: "warning",
     RecordingState.RUNNING: "info",
+    RecordingState.STARTING: "info",
+    RecordingState.WANTED: "",
+    RecordingState.SKIPPED: "",
 }
 
 
@@ -51,16 +56,24 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
+class CallList(ChangeList):  # type: ignore[misc]
+    def get_results(self, request: HttpRequest) -> None:
+        """Without a search the count of the results is that of all: no second one is asked for."""
+        super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
+
+
 @admin.register(Call)
 class CallAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = (
-        "caller_shown", "called", "call_state", "project", "started", "lasted", "reason",
+        "caller_shown", "called", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state",
     )  # fmt: skip
     list_select_related = ("project", "recording")
     list_filter = (StateFilter, "project", "started_at")
     search_fields = ("caller", "called", "sip_call_id")
-    search_help_text = "A number, or LiveKit's name of the leg (SCL_…)"
+    search_help_text = "Number or SIP call (SCL_…)"
     ordering = ("-started_at", "-pk")
     list_per_page = 50
     show_full_result_count = False
@@ -76,6 +89,10 @@ class CallAdmin(ModelAdmin):  # type: ignore[misc]
     @display(description="state", ordering="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
     def call_state(self, call: Call) -> tuple[str, str]:
         return call.state, reading.STATE_WORDS[CallState(call.state)]
+
+    @admin.display(description="project", ordering="project__name", empty_value="")
+    def project_name(self, call: Call) -> str:
+        return call.project.name if call.project else ""
 
     @admin.display(description="started", ordering="started_at")
     def started(self, call: Call) -> str:
@@ -93,8 +110,11 @@ class CallAdmin(ModelAdmin):  # type: ignore[misc]
     def recording_state(self, call: Call) -> tuple[str, str]:
         recording: Recording | None = getattr(call, "recording", None)
         if recording is None:
-            return "", "None"
+            return "", ""
         return recording.state, RECORDING_LABELS[RecordingState(recording.state)]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CallList]:
+        return CallList
 
     def change_view(
         self,
@@ -121,10 +141,6 @@ class CallAdmin(ModelAdmin):  # type: ignore[misc]
             "page": page,
         }
         return TemplateResponse(request, "recordings/call.html", context)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Call]:
-        rows: QuerySet[Call] = super().get_queryset(request)
-        return rows.select_related("project", "recording")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,24 +1,29 @@
-"""The egress recorder: LiveKit records, Celery starts and watches it. Rules: what egress does when
-it fails is not what it says (a file may exist after FAILED, a dead service says nothing)."""
+"""The egress recorder: LiveKit records, Celery starts and watches it.
+
+What egress says is not the last word: a file may exist after FAILED, and a killed service says
+nothing at all. So the object in the store decides, and the watchdog asks.
+"""
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
-from recordings.errors import ObjectWrong
-from recordings.lifecycle import RecordingState
-from recordings.models import Recording
+from django.db.models import F, Value
+from django.db.models.functions import Concat
+
+from recordings.errors import ObjectWrong, StoreRefused
+from recordings.lifecycle import RecordingState, sources
+from recordings.models import JournalEntry, Recording
 from recordings.services import Recorder, close_recording, move_recording
 from recordings.storage import Bucket
 from telephony.errors import GatewayRefused
+from telephony.live import LiveEgress
 
 log = logging.getLogger(__name__)
 
 State = RecordingState
 CLAIM_S = 60  # a claim older than this lost its owner
 GONE_S = 60  # an egress which is still active this long after its call will never end by itself
-_RUNNING = {"starting", "active", "ending"}
+RUNNING = {"starting", "active", "ending"}
 
 
 def start_recording(*, recording_id: int, now: datetime, recorder: Recorder) -> bool:
@@ -27,7 +32,10 @@ def start_recording(*, recording_id: int, now: datetime, recorder: Recorder) -> 
     The claim is a conditional UPDATE: of two tasks, one sees 1 row and goes on. If it dies after
     asking LiveKit, the sweep releases the claim and the next run finds the egress by its object.
     """
-    if not move_recording(recording_id=recording_id, to=State.STARTING, claimed_at=now):
+    tried = F("attempts") + 1
+    if not move_recording(
+        recording_id=recording_id, to=State.STARTING, claimed_at=now, attempts=tried
+    ):
         return False
     recording = Recording.objects.select_related("call").get(pk=recording_id)
     key, room = recording.object_key, recording.call.room
@@ -57,49 +65,38 @@ def stop_recording(*, recording_id: int, recorder: Recorder) -> None:
         recorder.stop_egress(egress_id=recording.egress_id)
 
 
-def egress_changed(*, egress: Mapping[str, Any], bucket: Bucket, now: datetime) -> None:
-    """What a hook or a listing says of an egress. `status` is LiveKit's, in lower case."""
-    recording = Recording.objects.filter(egress_id=egress["egress_id"]).first()
-    if recording is None and egress["object_key"]:
-        recording = Recording.objects.filter(object_key=egress["object_key"]).first()
-    if recording is None or recording.state == State.STORED:
-        return
-    if egress["status"] in _RUNNING:
-        return
-    _finish(recording, egress, bucket=bucket, now=now)
-
-
-def _finish(
-    recording: Recording, egress: Mapping[str, Any], *, bucket: Bucket, now: datetime
+def watch_egress(
+    *, now: datetime, recorder: Recorder, bucket: Bucket, recording_id: int | None = None
 ) -> None:
-    """COMPLETE or not: the object decides."""
-    facts = {
-        "size": egress["size"] or None,
-        "duration_ms": egress["duration_ms"] or None,
-        "egress_id": egress["egress_id"],
-    }
-    if not move_recording(recording_id=recording.pk, to=State.UPLOADING, **facts):
-        return
-    try:
-        close_recording(recording_id=recording.pk, bucket=bucket, now=now)
-    except ObjectWrong as wrong:
-        error = egress["error"] or str(wrong)
-        move_recording(recording_id=recording.pk, to=State.FAILED, error=f"Egress failed: {error}")
+    """Ask LiveKit what became of egresses, and end what egress left behind. May be repeated.
 
-
-def watch_egress(*, now: datetime, recorder: Recorder, bucket: Bucket) -> None:
-    """Ask LiveKit about egresses whose end we did not hear of, and end what egress left behind."""
-    running = list(Recording.objects.egress_running().select_related("call"))
-    if not running:
+    Of one recording after a hook, of all which run in the sweep: hooks get lost and are repeated,
+    so they only say where to look.
+    """
+    if recording_id is None:
+        looked_at = Recording.objects.egress_running()
+    else:
+        looked_at = Recording.objects.egress_unfinished().filter(pk=recording_id)
+    recordings = list(looked_at.select_related("call"))
+    if not recordings:
         return
-    known = {egress.egress_id: egress for egress in recorder.list_egress()}
-    for recording in running:
-        egress = known.get(recording.egress_id)
-        if egress and egress.status not in _RUNNING:
-            facts = {name: getattr(egress, name) for name in egress.__slots__}
-            egress_changed(egress=facts, bucket=bucket, now=now)
+    room = recordings[0].call.room if len(recordings) == 1 else ""
+    live = recorder.list_egress(room=room)
+    for recording in recordings:
+        egress = _egress_of(recording, live)
+        if egress and egress.status not in RUNNING:
+            _finish(recording, egress, bucket=bucket, now=now)
         elif _left_behind(recording, now):
-            _give_up(recording, bucket=bucket, now=now)
+            _finish(recording, _killed(recording), bucket=bucket, now=now)
+
+
+def _egress_of(recording: Recording, live: list[LiveEgress]) -> LiveEgress | None:
+    """By its id; by its object if it ended before we had noted its id."""
+    if recording.egress_id:
+        found = [egress for egress in live if egress.egress_id == recording.egress_id]
+    else:
+        found = [egress for egress in live if egress.object_key == recording.object_key]
+    return found[0] if found else None
 
 
 def _left_behind(recording: Recording, now: datetime) -> bool:
@@ -107,10 +104,54 @@ def _left_behind(recording: Recording, now: datetime) -> bool:
     return ended is not None and now - ended > timedelta(seconds=GONE_S)
 
 
-def _give_up(recording: Recording, *, bucket: Bucket, now: datetime) -> None:
-    """The call is long over and egress never said so: it was killed. Perhaps a file is there."""
-    nothing = {
-        "egress_id": recording.egress_id, "size": 0, "duration_ms": 0,
-        "error": "the egress service was killed while it recorded; it left no file.",
-    }  # fmt: skip
-    _finish(recording, nothing, bucket=bucket, now=now)
+def _killed(recording: Recording) -> LiveEgress:
+    """The call is long over and its egress never said so. Perhaps a file is there."""
+    return LiveEgress(
+        egress_id=recording.egress_id,
+        room=recording.call.room,
+        status="failed",
+        object_key=recording.object_key,
+        error="the egress service was killed while it recorded; it left no file.",
+    )
+
+
+def _finish(recording: Recording, egress: LiveEgress, *, bucket: Bucket, now: datetime) -> None:
+    """Complete or failed: the object decides. May be repeated until the store has answered."""
+    facts = {
+        "size": egress.size or None,
+        "duration_ms": egress.duration_ms or None,
+        "starts_ms": _starts_ms(recording.call_id, egress.started_at),
+        "egress_id": egress.egress_id,
+    }
+    moved = Recording.objects.filter(
+        pk=recording.pk, state__in=[*sources(State.UPLOADING), State.UPLOADING]
+    ).update(state=State.UPLOADING, **facts)
+    if not moved:
+        return
+    try:
+        close_recording(recording_id=recording.pk, bucket=bucket, now=now)
+    except ObjectWrong as wrong:
+        error = egress.error or str(wrong)
+        move_recording(recording_id=recording.pk, to=State.FAILED, error=f"Egress failed: {error}")
+    except StoreRefused as refusal:  # a person must look; the watchdog goes on asking
+        Recording.objects.filter(pk=recording.pk).update(error=str(refusal))
+
+
+def _starts_ms(call_id: int, began: datetime | None) -> int:
+    """Where sample 0 lies on the journal's clock, as exact as two machines' clocks agree."""
+    opened = JournalEntry.objects.filter(call=call_id).order_by("at", "n").first()
+    if began is None or opened is None:
+        return 0
+    zero = opened.at - timedelta(milliseconds=opened.ms)
+    return round((began - zero).total_seconds() * 1000)
+
+
+def give_up_unstarted(*, now: datetime) -> int:
+    """Calls which are over, and no egress ever began. A worker's file is still welcome."""
+    late = Recording.objects.egress_unstarted(ended_before=now - timedelta(seconds=GONE_S))
+    return late.update(
+        state=State.FAILED,
+        error=Concat(
+            Value("Egress was never started. Check that an egress service runs. "), F("error")
+        ),
+    )

@@ -17,5 +17,9 @@ class ObjectWrong(RecordingError):
     """The object is missing, or is not what was promised. It has to be uploaded again."""
 
 
+class SecondRecording(RecordingError):
+    """A call has one recording. Whoever brings another one keeps it."""
+
+
 class BadEntries(RecordingError):
     """A journal delivery that cannot be read; sending it again will not help."""

@@ -5,7 +5,9 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
+from recordings import egress as egresses
 from recordings import services, tasks
 from recordings.models import Recording
 from telephony.models import Call
@@ -28,7 +30,11 @@ def call_over(*, payload: Mapping[str, Any]) -> None:
 
 
 def egress_changed(*, payload: Mapping[str, Any]) -> None:
+    """The task is told our id only: file and room are named after the caller's number."""
     egress = payload.get("egress")
-    if egress:
-        change = partial(tasks.egress_changed.delay, egress=dict(egress))
-        transaction.on_commit(change, robust=True)
+    if not egress or egress["status"] in egresses.RUNNING:
+        return
+    ours = Q(egress_id=egress["egress_id"]) | Q(egress_id="", object_key=egress["object_key"])
+    for pk in Recording.objects.egress_unfinished().filter(ours).values_list("pk", flat=True):
+        watch = partial(tasks.watch_egress.delay, recording_id=pk)
+        transaction.on_commit(watch, robust=True)

@@ -12,11 +12,19 @@ from django.views.decorators.http import require_POST
 from agents.entries import Entry
 from agents.internal import for_workers
 from recordings import journal, services, wiring
-from recordings.errors import BadEntries, ObjectWrong, StoreRefused, StoreUnavailable
+from recordings.errors import (
+    BadEntries,
+    ObjectWrong,
+    SecondRecording,
+    StoreRefused,
+    StoreUnavailable,
+)
 from recordings.lifecycle import RecordingState
 from recordings.models import JournalEntry, Recording
 from telephony.models import Call
 
+ROOM = r"[^\s/\x00-\x1f\x7f\ud800-\udfff]{1,128}"
+JOURNAL = r"[\w-]{1,64}"
 BODY_LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
@@ -29,12 +37,16 @@ def _body(request: HttpRequest) -> dict[str, Any]:
     if len(text) > BODY_LIMIT:
         raise BadRequest(f"The body has more than {BODY_LIMIT} bytes. Send smaller batches.")
     try:
-        body = json.loads(text)
-    except ValueError as reason:
+        body = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as reason:
         raise BadRequest("The body is no JSON.") from reason
     if not isinstance(body, dict):
         raise BadRequest("The body is no object.")
     return body
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON.")
 
 
 def _text(body: dict[str, Any], name: str, pattern: str) -> str:
@@ -51,6 +63,16 @@ def _count(body: dict[str, Any], name: str, most: int) -> int:
     return value
 
 
+def _entries(body: dict[str, Any]) -> list[Entry]:
+    raw = body.get("entries")
+    if not isinstance(raw, list):
+        raise BadRequest("entries is missing or no list.")
+    try:
+        return [Entry.from_dict(each) for each in raw]
+    except ValueError as reason:
+        raise BadRequest(str(reason)) from reason
+
+
 def _no(status: int, reason: object) -> JsonResponse:
     return JsonResponse({"error": str(reason)}, status=status)
 
@@ -60,14 +82,13 @@ def _no(status: int, reason: object) -> JsonResponse:
 def take_journal(request: HttpRequest) -> HttpResponse:
     try:
         body = _body(request)
-        entries = [Entry.from_dict(raw) for raw in body.get("entries", [])]
         acked = journal.take_entries(
-            journal=_text(body, "journal", r"[\w-]{1,64}"),
-            room=_text(body, "room", r"[^\s/]{1,128}"),
-            entries=entries,
+            journal=_text(body, "journal", JOURNAL),
+            room=_text(body, "room", ROOM),
+            entries=_entries(body),
             now=timezone.now(),
         )
-    except (BadRequest, BadEntries, ValueError, TypeError) as reason:
+    except (BadRequest, BadEntries) as reason:
         return _no(400, reason)
     return JsonResponse({"acked": acked})
 
@@ -77,7 +98,7 @@ def take_journal(request: HttpRequest) -> HttpResponse:
 def offer_recording(request: HttpRequest) -> HttpResponse:
     try:
         body = _body(request)
-        room = _text(body, "room", r"[^\s/]{1,128}")
+        room = _text(body, "room", ROOM)
         facts = {
             "sha256": _text(body, "sha256", r"[0-9a-f]{64}"),
             "content_type": _text(body, "content_type", r"audio/[\w.+-]{1,40}"),
@@ -85,7 +106,7 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
             "duration_ms": _count(body, "duration_ms", 2**31 - 1),
             "starts_ms": _count(body, "starts_ms", 2**31 - 1),
         }
-        name = _text(body, "journal", r"[\w-]{1,64}")
+        name = _text(body, "journal", JOURNAL)
     except BadRequest as reason:
         return _no(400, reason)
     call = Call.objects.filter(room=room).first()
@@ -96,6 +117,8 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
         recording, link = services.offer_upload(
             call_id=call.pk, facts=facts, bucket=wiring.bucket(), now=timezone.now()
         )
+    except SecondRecording as reason:
+        return _no(400, reason)
     except StoreUnavailable as reason:
         return _no(503, reason)
     if link is None:

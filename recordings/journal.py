@@ -10,10 +10,9 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from agents.entries import END_REASONS, Entry
-from recordings import tasks
+from recordings import intake, services, tasks
 from recordings.errors import BadEntries
 from recordings.models import JournalEntry
-from recordings.redaction import redact
 from telephony import services as telephony
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -41,8 +40,7 @@ def take_entries(*, journal: str, room: str, entries: Sequence[Entry], now: date
     JournalEntry.objects.bulk_create(rows.values(), ignore_conflicts=True)
     for entry in fresh:
         _apply(call, entry, rows[entry.n].at)
-    if any(entry.kind == "closed" for entry in fresh):
-        transaction.on_commit(partial(tasks.build_transcript.delay, call_id=call.pk), robust=True)
+    _follow_up(call.pk, {entry.kind for entry in fresh})
     return _complete_until(known | set(rows))
 
 
@@ -51,7 +49,7 @@ def _call(room: str, entries: Sequence[Entry], now: datetime) -> Call:
     data = opened.data if opened else {}
     return telephony.ensure_call(
         room=room,
-        at=(opened and parse_datetime(opened.at)) or now,
+        at=_at(opened) if opened else now,
         sip_call_id=_short(data, "sip_call_id"),
         caller=_short(data, "caller"),
         called=_short(data, "called"),
@@ -61,7 +59,7 @@ def _call(room: str, entries: Sequence[Entry], now: datetime) -> Call:
 
 
 def _short(data: dict[str, Any], name: str) -> str:
-    return str(data.get(name) or "")[:64]
+    return intake.clean(str(data.get(name) or ""))[:64]
 
 
 def _check_owner(journal: str, call: Call) -> None:
@@ -71,15 +69,24 @@ def _check_owner(journal: str, call: Call) -> None:
 
 
 def _row(call: Call, journal: str, entry: Entry) -> JournalEntry:
-    at = parse_datetime(entry.at)
-    if at is None or at.tzinfo is None:
-        raise BadEntries(f"Entry {entry.n}: {entry.at!r} is no time with a zone.")
-    data = dict(entry.data)
-    if isinstance(data.get("text"), str):
-        data["text"] = redact(data["text"])
+    try:
+        data = intake.fit(entry)
+    except (ValueError, RecursionError) as reason:
+        raise BadEntries(str(reason)) from reason
     return JournalEntry(
-        call=call, journal=journal, n=entry.n, ms=entry.ms, at=at, kind=entry.kind, data=data
-    )
+        call=call, journal=journal, n=entry.n, ms=entry.ms, at=_at(entry), kind=entry.kind,
+        data=data,
+    )  # fmt: skip
+
+
+def _at(entry: Entry) -> datetime:
+    try:
+        at = parse_datetime(entry.at)
+    except (ValueError, TypeError):
+        at = None
+    if at is None or at.tzinfo is None or not 2000 <= at.year < 2200:
+        raise BadEntries(f"Entry {entry.n}: {entry.at!r} is no time with a zone.")
+    return at
 
 
 def _apply(call: Call, entry: Entry, at: datetime) -> None:
@@ -104,6 +111,15 @@ def _close(call: Call, entry: Entry, at: datetime) -> None:
     to = CallState.FAILED if reason in _FAILURES else CallState.ENDED
     if not telephony.move_call(room=call.room, to=to, at=at, reason=reason):
         telephony.settle_reason(room=call.room, reason=reason, at=at)
+
+
+def _follow_up(call_id: int, fresh: set[str]) -> None:
+    """What is done once new entries are stored. Late ones change a transcript which is there."""
+    if "opened" in fresh:  # the worker knows the plan; a hook may not have known it
+        transaction.on_commit(partial(tasks.want_recording.delay, call_id=call_id), robust=True)
+    if fresh and Call.objects.filter(pk=call_id, ended_at__isnull=False).exists():
+        services.say_unrecorded(call_id=call_id)
+        transaction.on_commit(partial(tasks.build_transcript.delay, call_id=call_id), robust=True)
 
 
 def _complete_until(numbers: set[int]) -> int:

@@ -30,6 +30,17 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
             call__state__in=_OPEN_CALLS,
         )
 
+    def egress_unstarted(self, *, ended_before: datetime) -> Self:
+        return self.filter(
+            state=RecordingState.WANTED,
+            recorder=Recording.Recorder.EGRESS,
+            call__ended_at__lt=ended_before,
+        )
+
+    def egress_unfinished(self) -> Self:
+        """Egress recordings which may still come to a file. Also failed ones: egress may err."""
+        return self.filter(recorder=Recording.Recorder.EGRESS).exclude(state=RecordingState.STORED)
+
     def egress_running(self) -> Self:
         running = (RecordingState.STARTING, RecordingState.RUNNING, RecordingState.UPLOADING)
         return self.filter(recorder=Recording.Recorder.EGRESS, state__in=running)
@@ -79,6 +90,20 @@ class Recording(models.Model):
         return f"{self.object_key} ({self.state})"
 
 
+class JournalEntryQuerySet(models.QuerySet["JournalEntry"]):
+    def is_complete(self, call_id: int) -> bool:
+        """Whether every journal of a call is here from its first entry to its last.
+
+        False if there is no journal.
+        """
+        last = models.Max("n", filter=Q(kind="closed"))
+        journals = self.filter(call=call_id).values("journal").annotate(
+            held=models.Count("n"), last=last
+        )  # fmt: skip
+        found = list(journals)
+        return bool(found) and all(each["held"] - 1 == each["last"] for each in found)
+
+
 class JournalEntry(models.Model):
     """One numbered entry of a worker's journal (agents/entries.py)."""
 
@@ -89,6 +114,8 @@ class JournalEntry(models.Model):
     at = models.DateTimeField()
     kind = models.CharField(max_length=12)
     data = models.JSONField(default=dict)
+
+    objects = JournalEntryQuerySet.as_manager()
 
     class Meta:
         constraints = [

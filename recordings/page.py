@@ -17,10 +17,10 @@ AT_LEAST_MS = 300  # a line nobody measured the end of is marked for this long a
 EVENTS = ("tool", "handover", "error")  # kinds of journal entries which are lines, besides turns
 PARTS = {
     "stt": "Speech to text",
-    "end_of_turn": "Waiting for the end of the turn",
-    "llm": "Answer",
-    "tts": "Voice",
-    "other": "Everything else",
+    "end_of_turn": "Waiting for the end",
+    "llm": "Finding the answer",
+    "tts": "Making the voice",
+    "other": "The rest",
 }
 
 
@@ -227,7 +227,7 @@ def _event(
 
 def _event_words(kind: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
     if kind == "handover":
-        return "Hand-over", "The caller asked for a person."
+        return "Handover", "The caller asked for a person."
     if kind == "tool":
         outcome = str(data.get("outcome", "")).strip()
         return "Tool", str(data.get("name", "?")) + (f": {outcome}" if outcome else "")

@@ -62,6 +62,7 @@ class CallPage:
     budget_ms: int
     is_open: bool
     is_live: bool  # something is still to come: the page asks again
+    unanswered: str  # instead of the time it was answered
     empty_words: str
 
 
@@ -88,6 +89,7 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         budget_ms=page.BUDGET_MS,
         is_open=is_open,
         is_live=is_live,
+        unanswered="not yet" if is_open else "never",
         empty_words=_empty_words(is_open=is_open, is_live=is_live),
     )
 

@@ -8,9 +8,9 @@ from django.db import IntegrityError, transaction
 
 from agents.models import PublishedPlan
 from agents.plan import CallPlan, PlanError
-from recordings.errors import ObjectWrong
+from recordings.errors import ObjectWrong, SecondRecording
 from recordings.lifecycle import RecordingState, sources
-from recordings.models import Recording
+from recordings.models import JournalEntry, Recording
 from recordings.storage import Bucket, UploadLink
 from telephony.live import LiveEgress
 from telephony.models import Call
@@ -49,6 +49,7 @@ def want_recording(*, call_id: int, now: datetime) -> Recording | None:
         recording = Recording.objects.get(call=call)
     if call.ended_at:
         call_over(call_id=call.pk, answered=call.answered_at is not None)
+        say_unrecorded(call_id=call.pk)
         recording.refresh_from_db()
     return recording
 
@@ -88,6 +89,18 @@ def call_over(*, call_id: int, answered: bool) -> None:
         ).update(state=State.SKIPPED, error="")
 
 
+def say_unrecorded(*, call_id: int) -> None:
+    """If the whole journal is here and tells of no recording, none will come: say so, and why."""
+    entries = JournalEntry.objects.filter(call=call_id)
+    if entries.filter(kind="recording").exists() or not entries.is_complete(call_id):
+        return
+    error = entries.filter(kind="error").order_by("at", "pk").first()
+    reason = (error and error.data.get("detail")) or "Look into the worker's log."
+    Recording.objects.filter(
+        call=call_id, recorder=Recording.Recorder.WORKER, state=State.WANTED
+    ).update(state=State.FAILED, error=f"The worker recorded nothing. {reason}")
+
+
 def give_up_waiting(*, ended_before: datetime) -> int:
     """Say so on the row when a worker's file has not come for a day. It is taken when it comes."""
     return Recording.objects.filter(
@@ -111,6 +124,7 @@ def offer_upload(
 
     `facts`: sha256 (hex), size (bytes), duration_ms, starts_ms, content_type. A file which comes
     although egress was to record is taken as well, unless egress has delivered: it is the backup.
+    Raises SecondRecording.
     """
     call = Call.objects.select_related("project").get(pk=call_id)
     recording, _ = Recording.objects.get_or_create(
@@ -121,13 +135,12 @@ def offer_upload(
             "created_at": now,
         },
     )
-    if recording.state == State.STORED:
-        return recording, None
     moved = Recording.objects.filter(
         pk=recording.pk, state__in=[*sources(State.UPLOADING), State.UPLOADING]
     ).update(state=State.UPLOADING, recorder=Recording.Recorder.WORKER, error="", **facts)
     recording.refresh_from_db()
     if not moved:
+        _require_same(recording, facts["sha256"])
         return recording, None
     link = bucket.upload_link(
         recording.object_key,
@@ -138,25 +151,41 @@ def offer_upload(
     return recording, link
 
 
+def _require_same(recording: Recording, sha256: str) -> None:
+    """A worker throws away what we have. Of a call with two workers we have one file only."""
+    if recording.recorder == Recording.Recorder.WORKER and recording.sha256 != sha256:
+        raise SecondRecording(
+            "Another worker's recording of this call is stored already. This one stays on the "
+            "disk of its worker, beside the others with the ending .rejected."
+        )
+
+
 def close_recording(*, recording_id: int, bucket: Bucket, now: datetime) -> Recording:
     """STORED, if the store really holds the promised bytes. Raises ObjectWrong otherwise."""
     recording = Recording.objects.get(pk=recording_id)
     if recording.state == State.STORED:
         return recording
+    if recording.state != State.UPLOADING:  # whoever hears “yes” throws his file away
+        raise ObjectWrong(f"No upload is going on: the recording is {recording.state}. Offer it.")
     try:
         found = bucket.head(recording.object_key)
         _compare(recording, found.size, found.sha256)
     except ObjectWrong as wrong:
         Recording.objects.filter(pk=recording_id, state=State.UPLOADING).update(error=str(wrong))
         raise
-    move_recording(
-        recording_id=recording_id, to=State.STORED, size=found.size, stored_at=now, error=""
-    )
+    # the facts of the row may have changed while we asked: then this was not its object
+    Recording.objects.filter(
+        pk=recording_id, state=State.UPLOADING, sha256=recording.sha256
+    ).update(state=State.STORED, size=found.size, stored_at=now, error="")
     recording.refresh_from_db()
+    if recording.state != State.STORED:
+        raise ObjectWrong("Another file was offered meanwhile. Offer this one again.")
     return recording
 
 
 def _compare(recording: Recording, size: int, sha256: str) -> None:
+    if size == 0:
+        raise ObjectWrong(f"{recording.object_key} is empty in the store.")
     if recording.size is not None and size != recording.size:
         raise ObjectWrong(
             f"{recording.object_key} has {size} bytes in the store, {recording.size} were "

@@ -50,9 +50,9 @@ class S3Bucket:
         region: str,
         access_key: str,
         secret_key: str,
+        timeout_s: float = 10,
     ) -> None:
         self._name = bucket
-        self._region = region
 
         def client(url: str):  # type: ignore[no-untyped-def]  # boto3's client type is made at run time
             return boto3.client(
@@ -65,7 +65,7 @@ class S3Bucket:
                     signature_version="s3v4",
                     s3={"addressing_style": "path"},
                     connect_timeout=3,
-                    read_timeout=10,
+                    read_timeout=timeout_s,
                     retries={"total_max_attempts": 2, "mode": "standard"},
                 ),
             )
@@ -127,6 +127,7 @@ class S3Bucket:
                 found = self._s3.head_object(Bucket=self._name, Key=key, ChecksumMode="ENABLED")
             except ClientError as reason:
                 if _code(reason) in _ABSENT:
+                    self._require_bucket()  # a HEAD says 404 for both
                     raise ObjectWrong(
                         f"{key} is not in the bucket. It has to be uploaded again."
                     ) from reason
@@ -140,6 +141,17 @@ class S3Bucket:
     def delete(self, key: str) -> None:
         with _our_errors(self._name):
             self._s3.delete_object(Bucket=self._name, Key=key)
+
+    def _require_bucket(self) -> None:
+        try:
+            self._s3.head_bucket(Bucket=self._name)
+        except ClientError as reason:
+            if _code(reason) not in _ABSENT:
+                raise
+            raise StoreRefused(
+                f"There is no bucket {self._name}, or this S3_ACCESS_KEY may not see it. "
+                f"Check S3_BUCKET and S3_ACCESS_KEY, or run `manage.py makebucket`."
+            ) from reason
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Celery's edge: keywords in, one service call, retry policy. Unknown keywords are swallowed."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import Task, shared_task
@@ -16,8 +16,6 @@ from telephony import wiring as telephony
 from telephony.errors import GatewayRefused, GatewayUnavailable
 
 log = logging.getLogger(__name__)
-
-TRANSCRIPT_ANYWAY_S = 60
 
 
 @shared_task(acks_late=True)
@@ -53,11 +51,16 @@ def stop_recording(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: ob
 
 
 @shared_task(bind=True, acks_late=True, max_retries=6)
-def egress_changed(self: "Task[Any, Any]", /, *, egress: dict[str, Any], **_newer: object) -> None:
-    """A second run finds the recording stored or failed already."""
+def watch_egress(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: object) -> None:
+    """A second run finds the recording stored, or asks the store again."""
     try:
-        egresses.egress_changed(egress=egress, bucket=wiring.bucket(), now=timezone.now())
-    except StoreUnavailable as trouble:
+        egresses.watch_egress(
+            recording_id=recording_id,
+            now=timezone.now(),
+            recorder=telephony.gateway(),
+            bucket=wiring.bucket(),
+        )
+    except (GatewayUnavailable, StoreUnavailable) as trouble:
         raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
 
 
@@ -69,17 +72,33 @@ def build_transcript(*, call_id: int, **_newer: object) -> None:
 
 @shared_task
 def sweep(**_newer: object) -> None:
-    """Whatever got lost between the other tasks. Each step may be repeated."""
-    now = timezone.now()
+    """Whatever got lost between the other tasks. Each step may be repeated, none stops the next."""
+    for step in (_restart_egresses, _watch_egresses, _give_up, _build_transcripts):
+        try:
+            step(timezone.now())
+        except (GatewayUnavailable, StoreUnavailable) as trouble:
+            log.warning("A part of the sweep has to wait", extra={"reason": str(trouble)})
+        except Exception:
+            log.exception("A part of the sweep failed", extra={"step": step.__name__})
+
+
+def _restart_egresses(now: datetime) -> None:
     for recording in Recording.objects.claims_older_than(now - timedelta(seconds=egresses.CLAIM_S)):
         egresses.release_claim(recording_id=recording.pk)
     for recording in Recording.objects.egress_wanted():
         start_recording.delay(recording_id=recording.pk)
+
+
+def _watch_egresses(now: datetime) -> None:
+    egresses.watch_egress(now=now, recorder=telephony.gateway(), bucket=wiring.bucket())
+
+
+def _give_up(now: datetime) -> None:
+    egresses.give_up_unstarted(now=now)
     services.give_up_waiting(ended_before=now - timedelta(days=1))
-    over_before = now - timedelta(seconds=TRANSCRIPT_ANYWAY_S)
+
+
+def _build_transcripts(now: datetime) -> None:
+    over_before = now - timedelta(seconds=transcripts.ANYWAY_S)
     for call in Transcript.objects.calls_without(over_before=over_before)[:100]:
         transcripts.build_transcript(call_id=call.pk, now=now)
-    try:
-        egresses.watch_egress(now=now, recorder=telephony.gateway(), bucket=wiring.bucket())
-    except (GatewayUnavailable, StoreUnavailable) as trouble:
-        log.warning("The recordings' sweep has to wait", extra={"reason": str(trouble)})

@@ -1,6 +1,6 @@
 """Builds a transcript from journal entries. Repeatable: it is replaced as a whole."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from agents.models import PublishedPlan
@@ -8,11 +8,15 @@ from agents.plan import CallPlan, PlanError
 from recordings.models import JournalEntry, Transcript
 from telephony.models import Call
 
+ANYWAY_S = 60  # so long after a call its journal may be lost
+# nobody took these calls, so nobody wrote about them
+_UNHEARD = {"refused", "no_agent"}
+
 
 def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
-    """The transcript of a call which is over, or None while it is on."""
+    """The transcript of a call, or None: it is on, or its journal is still on the way."""
     call = Call.objects.filter(pk=call_id).first()
-    if call is None or call.ended_at is None:
+    if call is None or not _is_due(call, now):
         return None
     segments = segments_of(call)
     transcript, _ = Transcript.objects.update_or_create(
@@ -25,6 +29,16 @@ def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
         },
     )
     return transcript
+
+
+def _is_due(call: Call, now: datetime) -> bool:
+    if call.ended_at is None:
+        return False
+    if now - call.ended_at > timedelta(seconds=ANYWAY_S):
+        return True
+    entries = JournalEntry.objects.filter(call=call)
+    unheard = call.end_reason in _UNHEARD and not entries.exists()
+    return unheard or JournalEntry.objects.is_complete(call.pk)
 
 
 def segments_of(call: Call) -> list[dict[str, Any]]:
@@ -44,15 +58,8 @@ def _segment(entry: JournalEntry) -> dict[str, Any]:
             "who": "caller", "text": f"[{digit}]", "start_ms": entry.ms, "end_ms": entry.ms,
             "via": "dtmf", "interrupted": False, "latency": {}, "digit": digit,
         }  # fmt: skip
-    return {
-        "who": "agent" if data.get("who") == "agent" else "caller",
-        "text": str(data.get("text", "")),
-        "start_ms": int(data.get("start_ms", entry.ms)),
-        "end_ms": int(data.get("end_ms", entry.ms)),
-        "via": str(data.get("via", "")),
-        "interrupted": bool(data.get("interrupted")),
-        "latency": data.get("latency") or {},
-    }
+    names = ("who", "text", "start_ms", "end_ms", "via", "interrupted", "latency")
+    return {name: data.get(name) for name in names}
 
 
 def _language(call: Call) -> str:

@@ -33,7 +33,7 @@ def play(request: HttpRequest, pk: int) -> HttpResponse:
         words = reading.recording_words(recording, is_open=recording.call.ended_at is None)
         return _unavailable(request, recording, words, status=404)
     try:
-        url = services.playable_url(recording=recording, bucket=wiring.bucket())
+        url = _link(recording)
     except StoreUnavailable as away:
         return _unavailable(request, recording, str(away), status=503)
     except (StoreRefused, ObjectWrong) as wrong:
@@ -56,6 +56,13 @@ def page_of(request: HttpRequest, pk: int) -> reading.CallPage:
         Call.objects.select_related("project", "recording", "transcript"), pk=pk
     )
     return reading.call_page(call=call, viewer=request.user, now=timezone.now())
+
+
+def _link(recording: Recording) -> str:
+    """Making a link asks nobody, so the store is asked first whether it has the object."""
+    bucket = wiring.bucket()
+    bucket.head(recording.object_key)
+    return services.playable_url(recording=recording, bucket=bucket)
 
 
 def _require(request: HttpRequest, permission: str) -> None:

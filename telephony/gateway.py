@@ -19,6 +19,8 @@ T = TypeVar("T")
 _ABSENT = {api.ServerErrorCode.NOT_FOUND}
 # psrpc's words for “no server holds this room”
 _NOBODY = {api.ServerErrorCode.UNAVAILABLE, api.ServerErrorCode.NOT_FOUND}
+# said, as an unknown error, of a room which Redis has lost while the server still holds it
+_FORGOTTEN = "could not find object"
 
 
 class Gateway(Protocol):
@@ -186,7 +188,10 @@ class LiveKitGateway:
         self._forget(lambda lk: lk.room.remove_participant(request))
 
     def delete_room(self, *, room: str) -> None:
-        """End a call. A caller who is still ringing gets 486."""
+        """End a call. A caller who is still ringing gets 486.
+
+        Of a room which Redis has lost LiveKit knows nothing: it ends by its own time-outs.
+        """
         self._forget(lambda lk: lk.room.delete_room(api.DeleteRoomRequest(room=room)))
 
     # --- recording ------------------------------------------------------------------------------
@@ -261,7 +266,7 @@ class LiveKitGateway:
         try:
             return async_to_sync(run)()
         except api.ServerError as refusal:
-            if refusal.code in absent:
+            if refusal.code in absent or refusal.message == _FORGOTTEN:
                 raise _Absent(f"LiveKit does not know it: {refusal.message}.") from refusal
             if refusal.status >= 500:
                 raise GatewayUnavailable(

@@ -4,18 +4,21 @@ LiveKit neither queues nor restarts a job: without a free worker, or after a wor
 caller would ring or hear silence until he gives up.
 """
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models.functions import Coalesce
 
-from telephony import services, sync
-from telephony.errors import GatewayUnavailable
+from telephony import lifecycle, services, sync
+from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.gateway import Gateway
 from telephony.lifecycle import CallState
 from telephony.live import LiveJob, LiveParticipant, LiveRoom
 from telephony.models import Call
+
+log = logging.getLogger(__name__)
 
 REDISPATCH_S = 2  # without an agent for so long: ask for one again
 JOINING_S = 4  # a job accepted less than this ago may still be on its way into the room
@@ -28,12 +31,19 @@ def reconcile_calls(*, now: datetime, gateway: Gateway) -> None:
     rooms = {room.name: room for room in gateway.list_rooms() if services.is_ours(room.name)}
     known = {call.room: call for call in Call.objects.filter(room__in=rooms)}
     for name, room in rooms.items():
-        call = known.get(name) or _adopt(room, now, gateway)
-        if call and call.state in (CallState.RINGING, CallState.TALKING):
-            watch_call(call_id=call.pk, now=now, gateway=gateway)
-        elif call and call.end_reason == "no_agent":
-            gateway.delete_room(room=name)  # the refusal did not get through the first time
+        try:
+            _reconcile(room, known.get(name), now, gateway)
+        except GatewayRefused as refusal:  # one room must not keep us from the others
+            log.warning("room not reconciled", extra={"room": room.sid, "reason": str(refusal)})
     _close_gone(rooms, now, gateway)
+
+
+def _reconcile(room: LiveRoom, call: Call | None, now: datetime, gateway: Gateway) -> None:
+    call = call or _adopt(room, now, gateway)
+    if call and call.state in lifecycle.OPEN_STATES:
+        watch_call(call_id=call.pk, now=now, gateway=gateway)
+    elif call and call.end_reason == "no_agent":
+        gateway.delete_room(room=room.name)  # the refusal did not get through the first time
 
 
 def _adopt(room: LiveRoom, now: datetime, gateway: Gateway) -> Call | None:

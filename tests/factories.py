@@ -63,5 +63,10 @@ def make_rule(*trunks: Trunk, project: Project | None = None, **values) -> Dispa
     return rule
 
 
+def digest_in_use(rule: DispatchRule) -> str:
+    """Of the plan which calls of a rule run on."""
+    return PublishedPlan.objects.get(pk=rule.project.published_id or 0).digest
+
+
 def make_call(*, room: str = "call_1_abc", **values) -> Call:
     return Call.objects.create(room=room, **({"started_at": NOW, "last_seen_at": NOW} | values))

@@ -21,9 +21,7 @@ def captured(name: str, **changes: Any) -> bytes:
 
 def signature(body: bytes, *, key: str = "", secret: str = "") -> str:
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-    token = api.AccessToken(
-        key or settings.LIVEKIT_API_KEY, secret or settings.LIVEKIT_API_SECRET
-    )
+    token = api.AccessToken(key or settings.LIVEKIT_API_KEY, secret or settings.LIVEKIT_API_SECRET)
     return token.with_sha256(digest).with_ttl(timedelta(minutes=5)).to_jwt()
 
 

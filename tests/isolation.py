@@ -1,8 +1,10 @@
 """A pytest plugin: the whole run, and all it starts, lives in a network of its own.
 
 As root the process enters a new network namespace in which only loopback exists, so neither a test
-nor a server it starts can reach anything else: connecting outside fails at once. Without root the
-kernel may refuse; then pytest-socket guards this process alone and the header says so.
+nor a server it starts can reach anything else: connecting outside fails at once. A bridge without
+ports stands beside it, because WebRTC finds no way to itself where there is nothing but loopback.
+Without root the kernel may refuse; then pytest-socket guards this process alone and the header
+says so.
 """
 
 import ctypes
@@ -15,6 +17,8 @@ import pytest
 
 _CLONE_NEWNET = 0x40000000
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
+_SIOCBRADDBR, _SIOCSIFADDR, _SIOCSIFNETMASK = 0x89A0, 0x8916, 0x891C
+BRIDGE, _ADDRESS = b"alone", "198.18.0.1"  # an address of the range kept for tests, without a net
 
 
 def _enter_empty_network() -> bool:
@@ -22,11 +26,20 @@ def _enter_empty_network() -> bool:
     if libc.unshare(_CLONE_NEWNET) != 0:
         return False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        name = b"lo".ljust(16, b"\0")
-        request = name + struct.pack("H14x", 0)
-        flags = struct.unpack("16xH14x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[0]
-        fcntl.ioctl(control, _SIOCSIFFLAGS, name + struct.pack("H14x", flags | _IFF_UP))
+        _switch_on(control, b"lo")
+        fcntl.ioctl(control, _SIOCBRADDBR, BRIDGE + b"\0")
+        for request, address in ((_SIOCSIFADDR, _ADDRESS), (_SIOCSIFNETMASK, "255.255.255.255")):
+            value = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(address))
+            fcntl.ioctl(control, request, BRIDGE.ljust(16, b"\0") + value)
+        _switch_on(control, BRIDGE)
     return True
+
+
+def _switch_on(control: socket.socket, interface: bytes) -> None:
+    name = interface.ljust(16, b"\0")
+    request = name + struct.pack("H14x", 0)
+    flags = struct.unpack("16xH14x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[0]
+    fcntl.ioctl(control, _SIOCSIFFLAGS, name + struct.pack("H14x", flags | _IFF_UP))
 
 
 ISOLATED = os.environ.get("TESTS_ISOLATED") == "yes" or _enter_empty_network()

@@ -6,7 +6,7 @@ A call for which there is no slot is left to other workers; if none takes it, th
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,6 +38,9 @@ class Admission:
     def __init__(self, config: Config, jobs: Jobs | None = None) -> None:
         self._config = config
         self.jobs = jobs  # the server, which is made after us
+        # hears how many calls could still come: more warm processes than that are wasted work,
+        # and making them in the middle of a burst would slow down its calls
+        self.on_free: Callable[[int], None] = lambda free: None
         self._coming: set[str] = set()  # accepted, process not yet running
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -47,7 +50,9 @@ class Admission:
 
     def load(self, _: "AgentServer") -> float:
         """Guides the server to the emptier worker; never so high that it stops offering."""
-        return BUSIEST_LOAD * min(1.0, self.taken() / self._config.slots)
+        taken = self.taken()
+        self.on_free(max(0, self._config.slots - taken))
+        return BUSIEST_LOAD * min(1.0, taken / self._config.slots)
 
     async def on_request(self, request: "JobRequest") -> None:
         # no await before the slot is taken: requests of a burst are counted one by one
@@ -55,6 +60,7 @@ class Admission:
             await self._refuse(request)
             return
         self._coming.add(request.id)
+        self.on_free(self._config.slots - self.taken())
         try:
             await request.accept(name="agent")
         finally:

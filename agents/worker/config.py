@@ -21,7 +21,7 @@ class Config:
     agent_name: str = "contactcenter"
     control_url: str = "http://127.0.0.1:8000"
     slots: int = 20
-    idle_processes: int = 4
+    idle_processes: int = 5
     host: str = "127.0.0.1"
     port: int = 8081
     drain_seconds: int = 5  # how long a stopping worker lets running calls go on
@@ -62,7 +62,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         agent_name=environ.get("AGENT_NAME", "contactcenter"),
         control_url=environ.get("CONTROL_URL", "http://127.0.0.1:8000").rstrip("/"),
         slots=slots,
-        idle_processes=_number(environ, "IDLE_PROCESSES", min(slots, 4)),
+        idle_processes=_number(environ, "IDLE_PROCESSES", min(slots, 5)),
         host=environ.get("WORKER_HOST", "127.0.0.1"),
         port=_number(environ, "WORKER_PORT", 8081),
         drain_seconds=_number(environ, "DRAIN_SECONDS", 5, least=0),

@@ -19,8 +19,8 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.int16]
 
 RATE = 16_000
-HOLD_S = 0.5
-STEP_S = 0.2
+HOLD_S = 0.4
+STEP_S = 0.1
 BIT_RATE = 48_000
 # Voices reach the far ear later than we send, and ours later than they speak (measured at a SIP
 # caller on loopback: the SIP leg's jitter buffer and Opus, about 100 ms each way).
@@ -109,8 +109,8 @@ class Recorder:
             self.failure = reason
 
     def _encode(self) -> None:
-        # a page each 0.2 s, each straight to disk
-        options = {"page_duration": "200000", "flush_packets": "1"}
+        # a page each 0.1 s, each straight to disk
+        options = {"page_duration": "100000", "flush_packets": "1"}
         with av.open(str(self.path), "w", format="ogg", options=options) as file:
             stream = file.add_stream("libopus", rate=RATE, layout="stereo", bit_rate=BIT_RATE)
             ended = None

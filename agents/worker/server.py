@@ -31,6 +31,7 @@ async def serve(config: Config) -> int:
     (config.data_dir / "ready.json").unlink(missing_ok=True)
     admission = Admission(config)
     server = admission.jobs = build(config, admission)
+    admission.on_free = lambda free: _keep_warm(server, min(free, config.idle_processes))
     async with Desk(config.control_url, config.worker_token) as desk:
         keeper = Keeper(config, desk, idle=lambda: _idle(server))
         courier = Courier(config, desk, on_orphan=admission.hang_up)
@@ -102,6 +103,12 @@ def _stay_at_home() -> None:
         os.environ.pop(name, None)
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "1")
     os.environ.setdefault("OTEL_SDK_DISABLED", "true")
+
+
+def _keep_warm(server: AgentServer, count: int) -> None:
+    """The framework does this by CPU load, which we took out of its hands."""
+    if pool := getattr(server, "_proc_pool", None):
+        pool.set_target_idle_processes(count)
 
 
 def _idle(server: AgentServer) -> int:

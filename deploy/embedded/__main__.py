@@ -14,7 +14,8 @@ from deploy.embedded.home import Home, Trouble, load
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _as_interrupt)
     command = sys.argv[1] if len(sys.argv) == 2 else ""
     if command not in COMMANDS:
         print(__doc__)
@@ -92,8 +93,10 @@ def call(home: Home) -> int:
 
 
 def demo(home: Home) -> int:
-    lifecycle.up(home)
-    code = calling.demo(home)
+    """A demo that fails leaves things as it found them."""
+    guard = lifecycle.or_stop(home) if lifecycle.up(home) else contextlib.nullcontext()
+    with guard:
+        code = calling.demo(home)
     print(f"\n{where(home)}")
     return code
 

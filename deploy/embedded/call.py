@@ -7,25 +7,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from deploy.embedded.home import ROOT, Home, Trouble
+from telephony.caller.audio import Pcm
 from telephony.caller.call import Call, CallFailed
 from telephony.caller.speech import NoVoice, speak
 
 DEMO = (
     "What are your opening hours?",
     "How long does a repair take?",
+    "Can I rent a bike?",
     "Thank you, good bye.",
 )
 DEMO_DIGIT = "1"
+STORED_S = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """What the caller does: sentences, each in turn, and keys after the one before last."""
+    """What the caller does: sentences one by one, and keys before the last of them."""
 
     target: str
     caller: str
@@ -33,6 +36,15 @@ class Script:
     sentences: tuple[str, ...]
     digits: str
     out: Path | None
+
+    def turns(self) -> Iterator[tuple[str, str]]:
+        """("say" or "press", what)."""
+        for number, sentence in enumerate(self.sentences, start=1):
+            if self.digits and number == len(self.sentences):
+                yield "press", self.digits
+            yield "say", sentence
+        if self.digits and not self.sentences:
+            yield "press", self.digits
 
 
 def script_from_environment(home: Home) -> Script:
@@ -54,8 +66,7 @@ def place(home: Home) -> int:
 
 def demo(home: Home) -> int:
     script = script_from_environment(home)
-    script = Script(script.target, script.caller, script.voice, DEMO, DEMO_DIGIT, script.out)
-    return _run(home, script)
+    return _run(home, replace(script, target=home.sip_uri, sentences=DEMO, digits=DEMO_DIGIT))
 
 
 def _run(home: Home, script: Script) -> int:
@@ -64,10 +75,9 @@ def _run(home: Home, script: Script) -> int:
         asyncio.run(_talk(script, journal))
     except CallFailed as failure:
         raise Trouble(f"The call was not answered: {failure}. {_why(failure)}") from failure
-    except (NoVoice, ValueError) as what:
+    except (NoVoice, ValueError, OSError) as what:
         raise Trouble(str(what)) from what
-    for line in journal.news():
-        print(line)
+    _print(journal)
     if journal.room:
         _show_call(home, journal.room)
     return 0
@@ -82,48 +92,43 @@ def _why(failure: CallFailed) -> str:
 
 
 async def _talk(script: Script, journal: "Following") -> None:
-    speech = [await speak(sentence, script.voice) for sentence in script.sentences]
+    # spoken first, so that no call waits for the voice
+    speech = {text: await speak(text, script.voice) for text in script.sentences}
     print(f"\nCalling {script.target} from {script.caller}")
     async with Call(script.target, caller=script.caller) as call:
         await call.answered(30)
-        print(f"  answered after {_s(call.times['answered'] - call.times['invite'])}")
-        await call.quiet(700, 20)
-        first = call.first_speech_after(call.times["answered"])
-        if first:
-            print(f"  first word     {_s(first - call.times['answered'])} after the answer")
-        _print(journal)
-        for index, pcm in enumerate(speech):
-            if script.digits and index == len(speech) - 1:
-                await _press(call, script.digits, journal)
-            print(f"  you   {script.sentences[index]}")
-            await _exchange(call, await call.say(pcm), journal)
-        if script.digits and not speech:
-            await _press(call, script.digits, journal)
-        await asyncio.sleep(0.3)
+        print(f"  answered after {_s(call.ms('answered'))}")
+        await call.quiet(900, 20)
+        _print(journal, f"({_s(call.greeting_ms())} after the answer)")
+        for kind, what in script.turns():
+            if not call.ended.is_set():
+                await _turn(call, kind, what, speech, journal)
         await call.hang_up()
-        print(f"  hung up by {'you' if call.ended_by == 'us' else 'the bot'} "
-              f"after {call.seconds:.1f} s")  # fmt: skip
+        by = "you" if call.ended_by == "us" else "the bot"
+        print(f"  hung up by {by} after {call.seconds:.1f} s")
         if script.out:
             call.save(script.out)
             print(f"  both sides in {script.out} (left you, right the bot)")
 
 
-async def _press(call: Call, digits: str, journal: "Following") -> None:
-    print(f"  you   press {digits}")
-    await call.press(digits)
-    await _exchange(call, time.monotonic(), journal)
-
-
-async def _exchange(call: Call, end: float, journal: "Following") -> None:
-    """Wait for the answer to what ended at `end`; print it and how long it took."""
+async def _turn(
+    call: Call, kind: str, what: str, speech: dict[str, Pcm], journal: "Following"
+) -> None:
+    """One question and its answer, and how long the caller's ear waited for it."""
+    print(f"  you   {'press ' if kind == 'press' else ''}{what}")
+    if kind == "press":
+        await call.press(what)
+        end = time.monotonic()
+    else:
+        end = await call.say(speech[what])
     await call.quiet(900, 20, since=end)
-    first = call.first_speech_after(end)
-    _print(journal, f"({_s(first - end)} at the ear)" if first else "(no answer)")
+    waited = call.reaction_ms(end)
+    _print(journal, "(no answer)" if waited is None else f"({_s(waited)} at the ear)")
 
 
 def _print(journal: "Following", note: str = "") -> None:
-    lines = list(journal.news())
-    for line in lines:
+    """What has been said; the note goes behind the bot's first line."""
+    for line in journal.news():
         is_bot = line.startswith("  bot") and note
         print(f"{line}  {note}" if is_bot else line)
         note = "" if is_bot else note
@@ -131,8 +136,8 @@ def _print(journal: "Following", note: str = "") -> None:
         print(f"        {note}")
 
 
-def _s(seconds: float) -> str:
-    return f"{seconds:.2f} s"
+def _s(ms: float | None) -> str:
+    return "no sound" if ms is None else f"{ms / 1000:.2f} s"
 
 
 class Following:
@@ -142,25 +147,28 @@ class Following:
         self._folder, self._caller = folder, caller
         self._before = set(folder.glob("*.jsonl"))
         self._file: TextIO | None = None
+        self._begun = ""  # a line of which only the beginning has been written
         self.room = ""
 
     def news(self) -> Iterator[str]:
         """What has been said since the last look, one line a turn."""
         if self._file is None:
             self._find()
-        for text in self._file or ():
+        if self._file is None:
+            return
+        *lines, self._begun = (self._begun + self._file.read()).split("\n")
+        for text in lines:
             entry = json.loads(text)
             if line := _line(entry["kind"], entry["data"]):
                 yield line
 
     def _find(self) -> None:
         for path in set(self._folder.glob("*.jsonl")) - self._before:
-            file = path.open()
-            first = json.loads(file.readline() or "{}").get("data", {})
-            if first.get("caller") == self._caller:
-                self._file, self.room = file, first["room"]
+            first, end, _ = path.read_text().partition("\n")
+            opened = json.loads(first)["data"] if end else {}
+            if opened.get("caller") == self._caller:
+                self._file, self.room = path.open(), opened["room"]
                 return
-            file.close()
 
 
 def _line(kind: str, data: dict[str, Any]) -> str:
@@ -176,13 +184,15 @@ def _line(kind: str, data: dict[str, Any]) -> str:
 def _show_call(home: Home, room: str) -> None:
     print("\nWaiting for recording and transcript … ", end="", flush=True)
     begun = time.monotonic()
+    command = ["showcall", "--room", room, "--wait", str(STORED_S), "--json"]
     done = subprocess.run(
-        [sys.executable, ROOT / "manage.py", "showcall", "--room", room, "--wait", "20", "--json"],
+        [sys.executable, ROOT / "manage.py", *command],
         env=home.env, cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode != 0:
         raise Trouble(f"the call cannot be shown: {(done.stderr or done.stdout)[-400:]}")
     shown = json.loads(done.stdout)
+    _check(shown)
     print(f"there ({time.monotonic() - begun:.1f} s)")
     for segment in shown["transcript"]:
         who = "bot" if segment["who"] == "agent" else "caller"
@@ -191,3 +201,14 @@ def _show_call(home: Home, room: str) -> None:
     print(f"\nRecording  {recording.get('state', 'none')}, {recording.get('object_key', '')}, "
           f"{(recording.get('duration_ms') or 0) / 1000:.1f} s")  # fmt: skip
     print(f"Call page  {shown['page']}")
+
+
+def _check(shown: dict[str, Any]) -> None:
+    recording = shown["recording"]
+    if recording and recording["state"] != "stored":
+        raise Trouble(
+            f"the recording is {recording['state']} after {STORED_S} s. {recording['error']} "
+            f"See `make logs PART=worker` and {shown['page']}"
+        )
+    if not shown["transcript"]:
+        raise Trouble(f"no transcript after {STORED_S} s. See `make logs PART=celery`.")

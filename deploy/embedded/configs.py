@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from shlex import quote
 
 import yaml
 
@@ -118,10 +119,11 @@ serverurl=unix://{socket_path(home)}
 
 def commands(home: Home) -> dict[str, str]:
     """In the order they start; they stop in the opposite one."""
-    binaries, scripts, run = ROOT / "bin", ROOT / ".venv" / "bin", home.run
+    binaries, scripts = quote(str(ROOT / "bin")), quote(str(ROOT / ".venv" / "bin"))
+    run, s3 = quote(str(home.run)), quote(str(home.data / "s3"))
     return {
         "redis": f"redis-server {run}/redis.conf",
-        "s3": f"{binaries}/versitygw --port 127.0.0.1:{home.env['S3_PORT']} posix {home.data}/s3",
+        "s3": f"{binaries}/versitygw --port 127.0.0.1:{home.env['S3_PORT']} posix {s3}",
         "livekit-server": f"{binaries}/livekit-server --config {run}/livekit.yaml",
         "livekit-sip": f"{binaries}/livekit-sip --config {run}/sip.yaml",
         "web": f"{scripts}/gunicorn contactcenter.wsgi --bind 127.0.0.1:{home.env['WEB_PORT']}"

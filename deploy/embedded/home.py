@@ -57,7 +57,7 @@ class Home:
 def load(environ: Mapping[str, str] = os.environ) -> Home:
     """Read `.env`, then the process's environment, which wins; make secrets on first use."""
     given = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
-    env = {**PORTS, **RANGES, **given, **environ}
+    env = {**PORTS, **RANGES, **given, **{k: v for k, v in environ.items() if v}}
     for name in PORTS:
         _check_port(name, env[name])
     for name in RANGES:
@@ -84,9 +84,17 @@ def _derived(env: dict[str, str], data: Path) -> dict[str, str]:
         "CONTROL_URL": web,
         "WORKER_HOST": "127.0.0.1",
         "WORKER_DATA_DIR": str(data / "worker"),
+        # boto3 and others would ask a proxy of this machine for our own loopback addresses
+        "NO_PROXY": _no_proxy(env),
+        "no_proxy": _no_proxy(env),
         "PATH": f"{ROOT / '.venv' / 'bin'}:{env.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _no_proxy(env: dict[str, str]) -> str:
+    known = env.get("NO_PROXY") or env.get("no_proxy") or ""
+    return ",".join(part for part in (known, "127.0.0.1", "localhost") if part)
 
 
 def _secrets(path: Path) -> dict[str, str]:

@@ -1,34 +1,53 @@
 """Starts the whole product in order, waits for each part, and stops it again."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from deploy.embedded import configs, parts, ports, supervise
 from deploy.embedded.home import ROOT, Home, Trouble
 
 WAIT_S = 90
 NEEDED_GB = 0.5
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def up(home: Home) -> None:
-    """Start everything and wait until it is ready; on any failure stop what was started."""
+def up(home: Home) -> bool:
+    """Start everything and wait until it is ready; on any failure stop what was started.
+
+    Returns False if it was running already.
+    """
     if supervise.running(home):
         print("Already running.")
-        return _wait_for_all(home)
+        _ready(home, *parts.all_parts(home))
+        return False
     _check(home)
-    try:
+    with or_stop(home):
         _start(home)
+    return True
+
+
+@contextmanager
+def or_stop(home: Home) -> Iterator[None]:
+    """Whatever goes wrong inside, and Ctrl-C, leaves no process behind."""
+    try:
+        yield
     except BaseException:
-        print("Stopping what was started …", flush=True)
+        before = [signal.signal(number, signal.SIG_IGN) for number in _STOPPING]
+        print("\nStopping what was started …", flush=True)
         supervise.shut_down(home)
+        for number, handler in zip(_STOPPING, before, strict=True):
+            signal.signal(number, handler)
         raise
 
 
 def down(home: Home) -> None:
-    killed = supervise.shut_down(home)
-    print("Stopped." + (f" {killed} process(es) had to be killed." if killed else ""))
+    left = supervise.shut_down(home)
+    print("Stopped." + (f" {left} process(es) had been left without supervisor." if left else ""))
 
 
 def _check(home: Home) -> None:
@@ -68,16 +87,13 @@ def _start(home: Home) -> None:
     _begin(home, "livekit-server", "web")
     _ready(home, by_name["livekit-server"])
     _begin(home, "livekit-sip", "celery", "beat", "worker")
+    manage(home, "synclivekit", "--apply", title="lines")
     _ready(home, *(by_name[n] for n in ("web", "livekit-sip", "celery", "beat", "worker")))
 
 
 def _begin(home: Home, *names: str) -> None:
     for name in names:
         supervise.start(home, name)
-
-
-def _wait_for_all(home: Home) -> None:
-    _ready(home, *parts.all_parts(home))
 
 
 def _ready(home: Home, *wanted: parts.Part) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import subprocess
 import time
 import xmlrpc.client
@@ -66,27 +67,44 @@ def states(home: Home) -> dict[str, dict[str, Any]]:
 
 
 def shut_down(home: Home) -> int:
-    """Stop everything; return how many processes had to be killed because they stayed behind."""
+    """Stop everything; return how many processes had stayed behind and were stopped one by one.
+
+    Those are there when supervisord itself was killed.
+    """
     with contextlib.suppress(*_AWAY):
         _rpc(home).shutdown()
         end = time.monotonic() + 60
         while _rpc(home).getState() and time.monotonic() < end:  # raises once it is gone
             time.sleep(0.2)
-    gone_by = time.monotonic() + 5
-    while ours(home) and time.monotonic() < gone_by:
+    _wait_until_gone(home, 5)
+    left = _signal(home, kill=False)
+    _wait_until_gone(home, 10)
+    _signal(home, kill=True)
+    _wait_until_gone(home, 5)
+    return left
+
+
+def _wait_until_gone(home: Home, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while ours(home) and time.monotonic() < end:
         time.sleep(0.2)
+
+
+def _signal(home: Home, *, kill: bool) -> int:
+    """Ask what is left to stop, or make it; return how many there were."""
     left = ours(home)
     for process in left:
         with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(left, timeout=5)
+            process.kill() if kill else process.terminate()
     return len(left)
 
 
 def ours(home: Home) -> list[psutil.Process]:
-    """Every process of this installation, found by the mark in its environment."""
+    """Every process of this installation but this one, found by the mark in its environment."""
     found = []
     for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
         with contextlib.suppress(psutil.Error):
             if process.status() == psutil.STATUS_ZOMBIE:
                 continue

@@ -80,6 +80,11 @@ class Call:
         """BYE when talking, CANCEL while ringing, nothing when over. Safe to repeat."""
         await self.leg.hang_up()
 
+    def vanish(self) -> None:
+        """Be gone without a word: no BYE, no more audio, as a phone that lost its network."""
+        self.audio.stop()
+        self.leg.vanish()
+
     # --- talking ---------------------------------------------------------------------------------
 
     async def say(self, pcm: Pcm) -> float:
@@ -115,7 +120,7 @@ class Call:
 
     def heard(self) -> Pcm:
         """What arrived, from the answer on; gaps are silence."""
-        return self.audio.timeline.heard()
+        return self.audio.heard()
 
     def heard_since(self, moment: float) -> Pcm:
         return self.audio.timeline.since(moment)

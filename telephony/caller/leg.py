@@ -67,6 +67,11 @@ class Leg(asyncio.DatagramProtocol):
         else:
             await self._cancel()
 
+    def vanish(self) -> None:
+        """Neither send nor hear anything any more."""
+        self._end("us")
+        self._transport.abort()
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()

@@ -34,7 +34,6 @@ class _Key:
 
 class Audio(asyncio.DatagramProtocol):
     def __init__(self) -> None:
-        self.begun = 0.0
         self.late_ms: list[float] = []  # how late each frame was sent
         self.timeline = Timeline()
         self._sent: list[bytes] = []
@@ -51,6 +50,19 @@ class Audio(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
+
+    @property
+    def begun(self) -> float:
+        return self.timeline.begun
+
+    @begun.setter
+    def begun(self, moment: float) -> None:
+        self.timeline.begin(moment)
+
+    @property
+    def first_packet(self) -> float | None:
+        """When the first packet of the other side came."""
+        return self.timeline.first_packet
 
     @property
     def port(self) -> int:
@@ -70,7 +82,6 @@ class Audio(asyncio.DatagramProtocol):
         """Send a frame each 20 ms until `stop`; a late one is followed by the next at once."""
         self._peer = peer
         self.begun = time.monotonic()
-        self.timeline.begin(self.begun)
         number = 0
         while not self._over:
             due = self.begun + number * _FRAME_S
@@ -147,6 +158,10 @@ class Audio(asyncio.DatagramProtocol):
 
     def sent(self) -> Pcm:
         return decode(b"".join(self._sent))
+
+    def heard(self) -> Pcm:
+        """What arrived, from `begun` on; gaps are silence."""
+        return self.timeline.heard()
 
     def close(self) -> None:
         if self._transport:

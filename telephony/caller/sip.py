@@ -71,7 +71,7 @@ def render(first: str, headers: list[tuple[str, str]], body: str = "") -> bytes:
 
 
 def answer(
-    request: Message, status: int, reason: str, tag: str, *, contact: str = "", body: str = ""
+    request: Message, status: int, reason: str, tag: str, body: str = "", *, contact: str = ""
 ) -> bytes:
     """A response to a request of the other side, which keeps its Via, From, To, Call-ID, CSeq."""
     to = request.get("to")

@@ -63,7 +63,8 @@ class FakeDesk:
                 return web.json_response({"error": "token"}, status=401)
         elif self.store_away:
             return web.Response(status=503)
-        return await handler(request)
+        answer: web.StreamResponse = await handler(request)
+        return answer
 
     async def _live(self, _: web.Request) -> web.Response:
         return web.json_response({"plans": sorted(self.plans)})
@@ -122,5 +123,5 @@ class FakeDesk:
 
 async def wait_until(condition: Any, *, timeout_s: float = 5.0) -> None:
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - conditions of all kinds, no event to wait for
             await asyncio.sleep(0.01)

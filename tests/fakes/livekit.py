@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 from telephony import sync
 from telephony.errors import GatewayRefused, GatewayUnavailable
@@ -163,7 +164,7 @@ class FakeGateway:
     def stop_egress(self, *, egress_id: str) -> None:
         self._reach()
 
-    def _write(self, noun: str, store: dict, remote_id: str, spec: object) -> str:
+    def _write(self, noun: str, store: dict[str, Any], remote_id: str, spec: object) -> str:
         self.writes.append(f"put {noun}")
         store[remote_id] = spec
         return remote_id

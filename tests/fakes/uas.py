@@ -1,11 +1,11 @@
 """A telephone which is called: answers or refuses by its orders, over real UDP on the loopback."""
 
 import asyncio
-import contextlib
+import hashlib
 import re
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from telephony.caller import sip
 from telephony.caller.audio import Pcm
@@ -22,8 +22,7 @@ class _Echo(asyncio.DatagramProtocol):
         self.packets: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.packets.append(data)
@@ -148,15 +147,13 @@ class Telephone(asyncio.DatagramProtocol):
             await self.audio.play(tone)
             await running
         finally:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+            self.audio.stop()
+            await running
 
     def _say(self, request: sip.Message, status: int, reason: str, body: str = "") -> None:
-        contact = f"<sip:phone@127.0.0.1:{self.port}>"
-        data = sip.answer(request, status, reason, "phone", body)
-        head, _, rest = data.partition(b"\r\n\r\n")
-        self._line.sendto(head + f"\r\nContact: {contact}\r\n\r\n".encode() + rest, self._caller)
+        contact = f"sip:phone@127.0.0.1:{self.port}"
+        data = sip.answer(request, status, reason, "phone", contact=contact, body=body)
+        self._line.sendto(data, self._caller)
 
     def _demand(self, invite: sip.Message) -> None:
         data = sip.answer(invite, 407, "Proxy Authentication Required", "phone")
@@ -170,7 +167,11 @@ class Telephone(asyncio.DatagramProtocol):
         fields = dict(re.findall(r'(\w+)="?([^",]+)', invite.get("proxy-authorization")))
         if not fields:
             return False
-        one = sip._md5(f"{fields['username']}:{fields['realm']}:{self.password}")
-        two = sip._md5(f"INVITE:{fields['uri']}")
+        one = _md5(f"{fields['username']}:{fields['realm']}:{self.password}")
+        two = _md5(f"INVITE:{fields['uri']}")
         wanted = f"{one}:{NONCE}:{fields['nc']}:{fields['cnonce']}:auth:{two}"
-        return fields["response"] == sip._md5(wanted)
+        return bool(fields["response"] == _md5(wanted))
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

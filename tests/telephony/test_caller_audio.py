@@ -15,7 +15,7 @@ def tone(ms: int, dbfs: float = -20, rate: int = RATE, hz: float = 440) -> audio
     """A sine whose RMS lies at `dbfs`."""
     at = np.arange(rate * ms // 1000) / rate
     peak = 32768 * 10 ** (dbfs / 20) * np.sqrt(2)
-    return (np.sin(2 * np.pi * hz * at) * peak).astype(np.int16)
+    return np.asarray(np.sin(2 * np.pi * hz * at) * peak, np.int16)
 
 
 def silence(ms: int) -> audio.Pcm:

@@ -43,12 +43,12 @@ async def test_digits_arrive_at_the_other_side():
 
 
 async def test_both_sides_are_saved_on_one_clock(tmp_path):
-    async with Telephone(tone=np.concatenate([silence(200), tone(400)])) as phone:
-        async with Call(phone.uri) as call:
-            await call.answered(10)
-            await call.say(tone(200, hz=1000))
-            assert await call.quiet(100, 10)
-            call.save(tmp_path / "both.wav")
+    heard = np.concatenate([silence(200), tone(400)])
+    async with Telephone(tone=heard) as phone, Call(phone.uri) as call:
+        await call.answered(10)
+        await call.say(tone(200, hz=1000))
+        assert await call.quiet(100, 10)
+        call.save(tmp_path / "both.wav")
     samples, _ = audio.read_wav(tmp_path / "both.wav")
     left, right = audio.onset(samples[0::2]), audio.onset(samples[1::2])
     assert left is not None

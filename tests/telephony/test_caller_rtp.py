@@ -1,6 +1,7 @@
 """What is on the wire between two of our own ends, and how both sides lie on one clock."""
 
 import asyncio
+import itertools
 import struct
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,8 @@ import pytest
 
 from telephony.caller import audio
 from telephony.caller.audio import FRAME, RATE
-from telephony.caller.rtp import Audio
+from telephony.caller.rtp import Audio, payload_of
+from telephony.caller.timeline import Timeline
 from tests.telephony.test_caller_audio import silence, tone
 
 pytestmark = pytest.mark.unit
@@ -43,8 +45,8 @@ async def sending(end: Audio, peer: tuple[str, int]):
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        end.stop()
+        await task
 
 
 @pytest.fixture
@@ -63,8 +65,8 @@ async def test_audio_is_a_frame_of_160_bytes_with_rising_numbers(tapped):
     assert {len(payload) for _, payload in tap.packets} == {FRAME}
     assert {head[0] for head in heads} == {0x80}
     assert [head[1] for head in heads[:2]] == [0x80, 0x00]  # the marker begins the stream
-    assert {(b[2] - a[2]) & 0xFFFF for a, b in zip(heads, heads[1:], strict=False)} == {1}
-    assert {(b[3] - a[3]) & 0xFFFFFFFF for a, b in zip(heads, heads[1:], strict=False)} == {FRAME}
+    assert {(b[2] - a[2]) & 0xFFFF for a, b in itertools.pairwise(heads)} == {1}
+    assert {(b[3] - a[3]) & 0xFFFFFFFF for a, b in itertools.pairwise(heads)} == {FRAME}
     assert len({head[4] for head in heads}) == 1
 
 
@@ -104,17 +106,19 @@ async def test_a_key_no_telephone_has_is_named(tapped):
 
 async def test_what_one_end_says_the_other_hears_on_its_own_clock():
     one, other = Audio(), Audio()
-    async with open_end(one) as here, open_end(other) as there:
-        async with sending(one, there), sending(other, here):
-            told = await one.play(np.concatenate([silence(200), tone(300)]))
-            await asyncio.sleep(0.1)
-    begins = audio.onset(other.heard())
-    assert begins is not None
-    at_ear = other.begun + begins / RATE
-    assert abs(at_ear - (told + 0.2)) < 0.06
-    assert audio.onset(one.sent()) == round((told + 0.2 - one.begun) * RATE)
-    sent = one.sent()[audio.onset(one.sent()) :][: 300 * RATE // 1000]
-    assert np.array_equal(other.heard()[begins : begins + len(sent)], sent)
+    async with (
+        open_end(one) as here,
+        open_end(other) as there,
+        sending(one, there),
+        sending(other, here),
+    ):
+        told = await one.play(np.concatenate([silence(200), tone(300)]))
+        await asyncio.sleep(0.1)
+    heard, sent = other.timeline.heard(), one.sent()
+    first, told_first = (int(np.flatnonzero(pcm)[0]) for pcm in (heard, sent))
+    assert told_first == round((told + 0.2 - one.begun) * RATE) + 1  # a sine begins with 0
+    assert abs(other.begun + first / RATE - (told + 0.2)) < 0.06
+    assert np.array_equal(heard[first:][:2399], sent[told_first:][:2399])
 
 
 def packet(stamp: int, payload: bytes, *, kind: int = 0, first: int = 0x80) -> bytes:
@@ -129,69 +133,78 @@ LOUD = audio.encode(tone(20))
     [
         b"",
         b"\x80" * 11,
+        packet(0, b""),
         packet(0, LOUD, kind=101),
         packet(0, LOUD, first=0x00),
+        packet(0, b"\x00" * 8, first=0x8F),  # 15 CSRC entries, of which two came
+        packet(0, b"\x00\x00\xff\xff", first=0x90),  # an extension longer than the packet
+        packet(0, LOUD[:-1] + b"\xff", first=0xA0),  # more padding than packet
         b"SIP/2.0 200 OK\r\n\r\n",
     ],
 )
-async def test_what_is_no_audio_of_ours_is_not_heard(noise, monkeypatch):
+def test_what_is_no_audio_of_ours_is_not_heard(noise):
     end = Audio()
-    end.begun = 1.0
-    monkeypatch.setattr("telephony.caller.rtp.time.monotonic", lambda: 1.0)
+    end.timeline.begin(1.0)
     end.datagram_received(noise, ("127.0.0.1", 1))
-    assert len(end.heard()) == 0
-    assert end.first_packet is None
+    assert len(end.timeline.heard()) == 0
+    assert end.timeline.first_packet is None
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """Time stands still until a test moves it: clock[0] is now (s)."""
-    now = [1.0]
-    monkeypatch.setattr("telephony.caller.rtp.time.monotonic", lambda: now[0])
-    return now
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        packet(0, b"\x00" * 8 + LOUD, first=0x82),
+        packet(0, b"\xbe\xde\x00\x01" + b"\x00" * 4 + LOUD, first=0x90),
+        packet(0, LOUD + b"\x00\x00\x03", first=0xA0),
+    ],
+    ids=["csrc", "extension", "padding"],
+)
+def test_only_the_payload_of_a_packet_is_audio(wrapped):
+    assert payload_of(wrapped) == LOUD
 
 
-def hearing(clock, *packets: tuple[float, int]) -> audio.Pcm:
-    """What an end heard which began at 1 s and got (arrival in s, timestamp)."""
-    end = Audio()
-    end.begun = 1.0
+def hearing(*packets: tuple[float, int]) -> Timeline:
+    """What was heard since 1 s from (arrival in s, timestamp)."""
+    timeline = Timeline()
+    timeline.begin(1.0)
     for arrival, stamp in packets:
-        clock[0] = arrival
-        end.datagram_received(packet(stamp, LOUD), ("127.0.0.1", 1))
-    return end.heard()
+        timeline.add(arrival, stamp & 0xFFFFFFFF, LOUD)
+    return timeline
 
 
-def loud(pcm: audio.Pcm) -> list[bool]:
-    return audio.loud_frames(pcm).tolist()
+def loud(timeline: Timeline) -> list[bool]:
+    return [bool(frame) for frame in audio.loud_frames(timeline.heard())]
 
 
-def test_packets_lie_by_their_timestamps_not_by_their_jitter(clock):
+def test_packets_lie_by_their_timestamps_not_by_their_jitter():
     base = 0xFFFFFFFF - 100  # it wraps
-    heard = hearing(clock, (1.0, base), (1.055, base + 2 * FRAME), (1.06, base + FRAME))
-    assert loud(heard) == [True, True, True]
+    timeline = hearing((1.0, base), (1.055, base + 2 * FRAME), (1.06, base + FRAME))
+    assert np.array_equal(timeline.heard(), np.tile(audio.decode(LOUD), 3))
 
 
-def test_a_lost_packet_leaves_silence(clock):
-    assert loud(hearing(clock, (1.0, 0), (1.04, 2 * FRAME))) == [True, False, True]
+def test_a_lost_packet_leaves_silence():
+    assert loud(hearing((1.0, 0), (1.04, 2 * FRAME))) == [True, False, True]
 
 
-def test_timestamps_that_jump_are_heard_when_they_arrive(clock):
-    heard = hearing(clock, (1.0, 0), (1.2, 5_000_000))
-    assert loud(heard) == [True] + [False] * 9 + [True]
+def test_timestamps_that_jump_are_heard_when_they_arrive():
+    assert loud(hearing((1.0, 0), (1.2, 5_000_000))) == [True] + [False] * 9 + [True]
 
 
-def test_csrc_entries_are_not_audio(clock):
-    end = Audio()
-    end.begun = 1.0
-    end.datagram_received(packet(0, b"\x00" * 8 + LOUD, first=0x82), ("127.0.0.1", 1))
-    assert np.array_equal(end.heard(), tone_back())
+def test_a_packet_is_dated_by_its_own_arrival_also_out_of_order():
+    timeline = hearing((1.0, 0), (1.055, 2 * FRAME), (1.06, FRAME))
+    assert [timeline.arrival(n * FRAME) for n in range(3)] == [1.0, 1.06, 1.055]
 
 
-def tone_back() -> audio.Pcm:
-    return audio.decode(LOUD)
+def test_what_came_before_the_beginning_is_not_heard():
+    timeline = Timeline()
+    for number in range(4):
+        timeline.add(0.96 + number * 0.02, number * FRAME, LOUD)
+    timeline.begin(1.0)
+    assert timeline.packets == 4
+    assert loud(timeline) == [True, True]
 
 
-def test_a_long_call_is_heard_to_its_end(clock):
-    heard = hearing(clock, (1.0, 0), (301.0, 300 * RATE))
-    assert len(heard) == 300 * RATE + FRAME
-    assert loud(heard)[-1]
+def test_a_long_call_is_heard_to_its_end():
+    timeline = hearing((1.0, 0), (301.0, 300 * RATE))
+    assert len(timeline.heard()) == 300 * RATE + FRAME
+    assert loud(timeline)[-1]

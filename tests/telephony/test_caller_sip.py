@@ -114,16 +114,33 @@ def test_an_offer_names_its_own_audio_address():
         "v=0\r\nc=IN IP4 127.0.0.1\r\nm=video 4000 RTP/AVP 96\r\n",
         "v=0\r\nm=audio 4000 RTP/AVP 0\r\n",
         "v=0\r\nc=IN IP6 ::1\r\nm=audio 4000 RTP/AVP 0\r\n",
+        "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/SAVP 0\r\n",
     ],
 )
 def test_an_answer_without_an_audio_address_is_refused(sdp):
-    with pytest.raises(ValueError, match="no audio address"):
+    with pytest.raises(sip.NoMedia, match="no audio address"):
         sip.media_address(sdp)
+
+
+def test_an_answer_with_an_address_that_is_none_names_it():
+    with pytest.raises(sip.NoMedia, match=r"'999\.0\.0\.1'"):
+        sip.media_address("c=IN IP4 999.0.0.1\r\nm=audio 4000 RTP/AVP 0\r\n")
+
+
+def test_an_answer_without_g711_is_refused():
+    with pytest.raises(sip.NoMedia, match="does not accept"):
+        sip.media_address("c=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/AVP 8 101\r\n")
+
+
+def test_a_header_folded_over_two_lines_is_one():
+    message = sip.parse(b"SIP/2.0 200 OK\r\nTo: <sip:a@b>\r\n ;tag=one\r\n\r\n")
+    assert message is not None
+    assert message.get("to") == "<sip:a@b> ;tag=one"
 
 
 def test_a_port_of_zero_and_one_beyond_the_range_are_no_audio_address():
     for port in (0, 65_536, 999_999):
-        with pytest.raises(ValueError, match="no audio address"):
+        with pytest.raises(sip.NoMedia, match="no audio address"):
             sip.media_address(f"c=IN IP4 127.0.0.1\r\nm=audio {port} RTP/AVP 0\r\n")
 
 
@@ -147,7 +164,7 @@ def example(challenge: str) -> dict[str, str]:
 
 
 def test_digest_is_that_of_rfc_2617(monkeypatch):
-    monkeypatch.setattr(sip.secrets, "token_hex", lambda _: "0a4f113b")
+    monkeypatch.setattr("telephony.caller.sip.secrets.token_hex", lambda _: "0a4f113b")
     fields = example(CHALLENGE)
     assert fields["response"] == "6629fae49393a05397450978507c4ef1"
     assert fields["opaque"] == "5ccc069c403ebaf9f0171e9517f40e41"

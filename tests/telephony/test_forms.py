@@ -56,7 +56,9 @@ def test_an_address_list_which_would_let_everyone_in_is_refused(typed):
     assert f"“{typed}”" in str(told.value)
 
 
-@pytest.mark.parametrize("typed", ["sip.example.com", "203.0.113.1/28", "1.2.3", "*", "1.2.3.4:5060"])
+@pytest.mark.parametrize(
+    "typed", ["sip.example.com", "203.0.113.1/28", "1.2.3", "*", "1.2.3.4:5060"]
+)
 def test_what_is_no_address_is_refused_before_livekit_drops_it_silently(typed):
     with pytest.raises(shapes.Misshapen, match="is no address or network"):
         shapes.network(typed)
@@ -138,9 +140,7 @@ def test_a_number_of_a_foreign_trunk_on_livekit_is_refused(livekit):
 def rule_form(*trunks: Trunk, instance=None, **data) -> DispatchRuleForm:
     project = data.pop("project", None) or make_project(slug="other")
     defaults = {"name": "Second", "project": project.pk, "enabled": "on"}
-    return DispatchRuleForm(
-        defaults | {"trunks": [t.pk for t in trunks]} | data, instance=instance
-    )
+    return DispatchRuleForm(defaults | {"trunks": [t.pk for t in trunks]} | data, instance=instance)
 
 
 def test_a_trunk_which_another_rule_answers_is_refused_by_name():
@@ -185,9 +185,7 @@ def test_saving_a_trunk_pushes_it(
 
 
 def test_an_inbound_trunk_without_a_number_is_refused(admin_client):
-    answer = admin_client.post(
-        "/admin/telephony/trunk/add/", trunk_page(**{"numbers-0-e164": ""})
-    )
+    answer = admin_client.post("/admin/telephony/trunk/add/", trunk_page(**{"numbers-0-e164": ""}))
     assert "Add at least one number." in answer.content.decode()
     assert not Trunk.objects.exists()
 

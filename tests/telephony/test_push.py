@@ -12,7 +12,7 @@ from telephony import push, tasks
 from telephony.errors import GatewayUnavailable
 from telephony.models import DispatchRule, Number, Trunk
 from telephony.sync import InboundTrunkSpec, RuleSpec
-from tests.factories import NOW, make_plan, make_project, make_rule, make_trunk
+from tests.factories import NOW, digest_in_use, make_plan, make_project, make_rule, make_trunk
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -37,7 +37,7 @@ def test_a_trunk_and_its_rule_arrive_on_livekit(livekit):
     assert trunk.allowed_addresses == ("127.0.0.1/32",)
     assert trunk.ringing_timeout_s == settings.RINGING_SECONDS
     assert spec.trunk_ids == (trunk_id,)
-    assert json.loads(spec.agent_metadata) == {"plan": rule.project.published.digest}
+    assert json.loads(spec.agent_metadata) == {"plan": digest_in_use(rule)}
     assert (spec.departure_timeout_s, spec.empty_timeout_s) == (3, 30)
 
 

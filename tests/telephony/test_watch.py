@@ -6,9 +6,9 @@ import pytest
 from django.conf import settings
 
 from telephony import watch
-from telephony.errors import GatewayUnavailable
+from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.models import Call
-from tests.factories import NOW, make_call, make_rule, make_trunk
+from tests.factories import NOW, digest_in_use, make_call, make_rule, make_trunk
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -89,7 +89,7 @@ def test_a_caller_nobody_answers_gets_one_more_dispatch_with_the_plan(ringing):
     rule = make_rule(make_trunk())
     for seconds in (2.1, 3, 4, 5):
         look(ringing, seconds)
-    digest = rule.project.published.digest
+    digest = digest_in_use(rule)
     assert ringing.dispatched == [(ROOM, f'{{"plan": "{digest}"}}')]
 
 
@@ -169,3 +169,17 @@ def test_a_call_which_is_over_is_not_watched(ringing):
     watch.watch_call(call_id=call.pk, now=after(60), gateway=ringing)
     assert ringing.dispatched == []
     assert ROOM in ringing.rooms
+
+
+def test_trouble_with_one_room_does_not_keep_us_from_the_others(ringing, monkeypatch):
+    ringing.ring("call_2_def", at=NOW)
+    listing = ringing.list_participants
+
+    def refused(*, room):
+        if room == ROOM:
+            raise GatewayRefused("odd room")
+        return listing(room=room)
+
+    monkeypatch.setattr(ringing, "list_participants", refused)
+    watch.reconcile_calls(now=after(1), gateway=ringing)
+    assert Call.objects.get().room == "call_2_def"

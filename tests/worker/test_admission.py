@@ -1,6 +1,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.worker
 class Server:
     """Has jobs; each begins when the request was accepted."""
 
-    active_jobs: list = field(default_factory=list)
+    active_jobs: list[Any] = field(default_factory=list)
 
 
 @dataclass
@@ -37,24 +38,27 @@ class Request:
 
 
 @pytest.fixture
-def admission(tmp_path, monkeypatch):
-    turned_away = []
+def turned_away():
+    return []
 
+
+@pytest.fixture
+def admission(tmp_path, monkeypatch, turned_away):
     async def turn_away(self, request):
         turned_away.append(request.id)
 
     monkeypatch.setattr(Admission, "_turn_away", turn_away)
-    made = Admission(a_config(tmp_path, slots=5), Server())
-    made.turned_away = turned_away
-    return made
+    return Admission(a_config(tmp_path, slots=5), Server())
 
 
-async def test_of_six_calls_at_once_five_are_taken_and_the_sixth_is_turned_away(admission):
+async def test_of_six_calls_at_once_five_are_taken_and_the_sixth_is_turned_away(
+    admission, turned_away
+):
     requests = [Request(f"AJ_{n}", admission.jobs) for n in range(6)]
     await asyncio.gather(*(admission.on_request(request) for request in requests))
     await asyncio.sleep(0)
     assert [request.answer for request in requests] == ["accepted"] * 5 + ["left to others"]
-    assert admission.turned_away == ["AJ_5"]
+    assert turned_away == ["AJ_5"]
 
 
 async def test_a_slot_is_free_again_when_its_call_is_over(admission):

@@ -35,6 +35,7 @@ def test_sentences_which_mean_the_same_are_near_and_others_far(one, other, low, 
     [
         ("on which days are you open", "We are open from nine to six, Monday to Saturday."),
         ("could I borrow a bike for the weekend", "Yes, for fifteen euros a day."),
+        (f"{NOT_UNDERSTOOD} do you rent bicycles", "Yes, for fifteen euros a day."),
         ("what is your ADDRESS", "Our shop is at twelve Harbour Street."),
     ],
 )

@@ -2,8 +2,6 @@
 
 import asyncio
 import multiprocessing
-import os
-import signal
 
 import numpy as np
 import pytest
@@ -111,7 +109,7 @@ async def test_a_killed_process_loses_at_most_a_second_and_its_journal_is_closed
     process.start()
     await wait_until(lambda: (config.recording_dir / "AJ_1.ogg").exists(), timeout_s=20)
     await asyncio.sleep(2.0)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.join()
     await wait_until(lambda: fake.recordings and fake.recordings[1]["state"] == "stored")
     await wait_until(lambda: "closed" in kinds(fake))

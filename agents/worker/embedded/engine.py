@@ -4,6 +4,7 @@ No text is made up: it says an answer of the plan, or the plan's ask_back, or ca
 """
 
 import asyncio
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,9 +41,11 @@ class Matcher:
         }
 
     def decide(self, text: str) -> Decision:
+        # "[unclear] when are you open": what was understood counts
+        text = re.sub(r"\[[^]]*\]", " ", text)
         if (owner := self._exact.get(_key(text))) is not None:
             return self._decision(owner, 1.0)
-        if not any(character.isalnum() for character in text) or text.startswith("["):
+        if not any(character.isalnum() for character in text):
             return Decision("ask_back")
         return self._nearest(text)
 

@@ -1,0 +1,209 @@
+"""The same cases against the fake store and the real S3 server, so that the fake cannot drift."""
+
+import hashlib
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from recordings import storage
+from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
+from recordings.storage import Bucket, UploadLink
+from tests.contract.bucket_fixture import SECRET_KEY, RealStore, real_store
+from tests.fakes.bucket import Answer, FakeBucket, lifetime_s
+
+pytestmark = pytest.mark.contract
+
+KEY = "shop/2026/11/21/call_1_abc.ogg"
+BODY = bytes(range(256)) * 20
+SHA256 = hashlib.sha256(BODY).hexdigest()
+TYPE = "audio/ogg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """What both kinds can do."""
+
+    bucket: Bucket
+    request: Callable[..., Answer]
+
+    def link(self, key: str = KEY) -> UploadLink:
+        return self.bucket.upload_link(key, size=len(BODY), sha256=SHA256, content_type=TYPE)
+
+    def put(self, link: UploadLink, body: bytes = BODY, **changes: str) -> int:
+        headers = link.headers | {name.replace("_", "-"): v for name, v in changes.items()}
+        return self.request("PUT", link.url, body=body, headers=headers).status
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory) -> Iterator[RealStore]:
+    with real_store(tmp_path_factory.mktemp("s3")) as store:
+        yield store
+
+
+@pytest.fixture(params=["fake", "real"])
+def store(request) -> Iterator[Store]:
+    if request.param == "fake":
+        fake = FakeBucket()
+        yield Store(bucket=fake, request=fake.request)
+        return
+    real: RealStore = request.getfixturevalue("real")
+    bucket = real.bucket()
+    yield Store(bucket=bucket, request=real.request)
+    bucket.delete(KEY)
+
+
+def test_what_was_never_put_is_not_there(store):
+    with pytest.raises(ObjectWrong, match="not in the bucket"):
+        store.bucket.head(KEY)
+
+
+def test_what_was_put_is_there_with_its_size_and_checksum(store):
+    assert store.put(store.link()) == 200
+    found = store.bucket.head(KEY)
+    assert (found.size, found.sha256) == (len(BODY), SHA256)
+
+
+def test_an_upload_may_be_repeated(store):
+    link = store.link()
+    assert [store.put(link), store.put(link), store.put(store.link())] == [200, 200, 200]
+    assert store.bucket.head(KEY).sha256 == SHA256
+
+
+def test_another_body_of_the_same_length_is_refused_and_leaves_nothing(store):
+    assert store.put(store.link(), b"x" * len(BODY)) == 400
+    with pytest.raises(ObjectWrong):
+        store.bucket.head(KEY)
+
+
+@pytest.mark.parametrize("body", [BODY[:-1], BODY + b"x", b""], ids=["cut", "longer", "empty"])
+def test_a_body_of_another_length_is_refused_and_leaves_nothing(store, body):
+    assert store.put(store.link(), body) == 403
+    with pytest.raises(ObjectWrong):
+        store.bucket.head(KEY)
+
+
+def test_an_upload_with_another_checksum_or_type_than_announced_is_refused(store):
+    other = store.bucket.upload_link(KEY, size=1, sha256="0" * 64, content_type="text/html")
+    checksum = other.headers["x-amz-checksum-sha256"]
+    assert store.put(store.link(), **{"x-amz-checksum-sha256": checksum}) == 403
+    assert store.put(store.link(), **{"Content-Type": "text/html"}) == 403
+
+
+def test_an_upload_address_is_good_for_one_key_and_one_method(store):
+    link = store.link()
+    elsewhere = link.url.replace("call_1_abc", "call_2_abc")
+    assert store.request("PUT", elsewhere, body=BODY, headers=link.headers).status == 403
+    assert store.request("GET", link.url).status == 403
+
+
+def test_a_recording_plays_from_anywhere_in_the_browser(store):
+    store.put(store.link())
+    url = store.bucket.play_link(KEY, content_type="audio/ogg; codecs=opus")
+    whole = store.request("GET", url)
+    assert (whole.status, whole.body) == (200, BODY)
+    assert whole.headers["content-type"] == "audio/ogg; codecs=opus"
+    assert whole.headers["content-disposition"] == "inline"
+    part = store.request("GET", url, headers={"Range": "bytes=256-511"})
+    assert (part.status, part.body) == (206, BODY[256:512])
+
+
+def test_a_play_address_is_short_lived_and_cannot_write(store):
+    url = store.bucket.play_link(KEY, content_type=TYPE)
+    assert lifetime_s(url) <= 300
+    assert store.request("PUT", url, body=BODY).status == 403
+
+
+def test_without_a_signature_nothing_is_played(store):
+    store.put(store.link())
+    bare = store.bucket.play_link(KEY, content_type=TYPE).partition("?")[0]
+    assert store.request("GET", bare).status == 403
+
+
+def test_an_expired_address_is_refused(store, monkeypatch):
+    store.put(store.link())
+    monkeypatch.setattr(storage, "PLAY_LINK_S", 1)
+    url = store.bucket.play_link(KEY, content_type=TYPE)
+    assert store.request("GET", url).status == 200
+    time.sleep(2.1)
+    assert store.request("GET", url).status == 403
+
+
+def test_deleting_may_be_repeated(store):
+    store.put(store.link())
+    store.bucket.delete(KEY)
+    store.bucket.delete(KEY)
+    with pytest.raises(ObjectWrong):
+        store.bucket.head(KEY)
+
+
+def test_making_the_bucket_may_be_repeated(store):
+    store.put(store.link())
+    store.bucket.ensure()
+    store.bucket.ensure()
+    assert store.bucket.head(KEY).size == len(BODY)
+
+
+@pytest.mark.parametrize("kind", ["fake", "real"])
+def test_a_missing_bucket_is_no_missing_object(kind, request):
+    """Else workers would upload again for ever, and nobody would be told why."""
+    bucket: Bucket = FakeBucket(exists=False)
+    if kind == "real":
+        bucket = request.getfixturevalue("real").bucket(bucket="nobody-made-it")
+    with pytest.raises(StoreRefused, match="makebucket"):
+        bucket.head(KEY)
+
+
+def test_a_wrong_key_names_the_settings_and_no_secret(real):
+    bucket = real.bucket(secret_key="wrong-secret")
+    with pytest.raises(StoreRefused, match="S3_SECRET_KEY") as refused:
+        bucket.head(KEY)
+    assert "wrong-secret" not in str(refused.value)
+    assert SECRET_KEY not in str(refused.value)
+
+
+def test_links_carry_no_secret_and_lead_to_the_public_address(real):
+    bucket = real.bucket(public_endpoint="https://files.example.org")
+    link = bucket.upload_link(KEY, size=1, sha256=SHA256, content_type=TYPE)
+    for url in (link.url, bucket.play_link(KEY, content_type=TYPE)):
+        assert url.startswith("https://files.example.org/recordings/shop/")
+        assert SECRET_KEY not in url
+
+
+def test_a_store_that_is_gone_or_silent_is_unavailable_within_seconds(real, free_tcp):
+    with pytest.raises(StoreUnavailable, match="S3_ENDPOINT"):
+        real.bucket(endpoint=free_tcp(listening=False)).head(KEY)
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="S3_ENDPOINT"):
+        real.bucket(endpoint=free_tcp(listening=True), timeout_s=0.3).head(KEY)
+    assert time.monotonic() - began < 5
+
+
+@pytest.fixture
+def free_tcp() -> Iterator[Callable[..., str]]:
+    """Addresses at which nobody answers: nothing listens, or it listens and says nothing."""
+    sockets: list[socket.socket] = []
+
+    def address(*, listening: bool) -> str:
+        sock = socket.socket()
+        sockets.append(sock)
+        sock.bind(("127.0.0.1", 0))
+        if listening:
+            sock.listen()
+        return f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+    yield address
+    for sock in sockets:
+        sock.close()
+
+
+def test_an_object_spoiled_in_the_store_is_noticed_by_its_length(real):
+    bucket = real.bucket()
+    link = bucket.upload_link(KEY, size=len(BODY), sha256=SHA256, content_type=TYPE)
+    assert real.request("PUT", link.url, body=BODY, headers=link.headers).status == 200
+    with (real.folder / "recordings" / KEY).open("r+b") as file:
+        file.truncate(100)
+    assert bucket.head(KEY).size == 100
+    bucket.delete(KEY)

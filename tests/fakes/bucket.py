@@ -1,0 +1,127 @@
+"""An object store in memory, with its rules kept; tests/contract holds it to the real one."""
+
+import base64
+import hashlib
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from urllib.parse import parse_qs, urlsplit
+
+from recordings import storage
+from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
+from recordings.storage import StoredObject, UploadLink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the store says to a plain HTTP request."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Link:
+    method: str
+    key: str
+    expires: float  # of the monotonic clock, s
+    headers: dict[str, str]
+
+
+class FakeBucket:
+    """One bucket. `away` makes it silent; `exists` says whether the bucket was made."""
+
+    def __init__(self, *, exists: bool = True) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.heads: list[str] = []
+        self.away = False
+        self.exists = exists
+        self._links: dict[str, _Link] = {}
+        self._ids = count(1)
+
+    # --- the bucket -----------------------------------------------------------------------------
+
+    def ensure(self) -> None:
+        self._reach()
+        self.exists = True
+
+    def upload_link(self, key: str, *, size: int, sha256: str, content_type: str) -> UploadLink:
+        headers = {
+            "Content-Type": content_type,
+            "Content-Length": str(size),
+            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256)).decode(),
+        }
+        url = self._link("PUT", key, storage.UPLOAD_LINK_S, headers)
+        return UploadLink(url=url, headers=headers)
+
+    def play_link(self, key: str, *, content_type: str) -> str:
+        headers = {"content-type": content_type, "content-disposition": "inline"}
+        return self._link("GET", key, storage.PLAY_LINK_S, headers)
+
+    def head(self, key: str) -> StoredObject:
+        self._reach()
+        self.heads.append(key)
+        if not self.exists:
+            raise StoreRefused("The bucket does not exist. Run `manage.py makebucket`.")
+        if key not in self.objects:
+            raise ObjectWrong(f"{key} is not in the bucket. It has to be uploaded again.")
+        body = self.objects[key]
+        return StoredObject(size=len(body), sha256=hashlib.sha256(body).hexdigest())
+
+    def delete(self, key: str) -> None:
+        self._reach()
+        self.objects.pop(key, None)
+
+    # --- plain HTTP, as worker and browser use it -------------------------------------------------
+
+    def request(
+        self, method: str, url: str, *, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Answer:
+        self._reach()
+        sent = headers or {}
+        link = self._links.get(url)
+        if link is None or link.method != method or time.monotonic() > link.expires:
+            return Answer(status=403)
+        if not self.exists:
+            return Answer(status=404)
+        return self._put(link, body, sent) if method == "PUT" else self._get(link, sent)
+
+    def _put(self, link: _Link, body: bytes, sent: dict[str, str]) -> Answer:
+        told = {name.lower(): value for name, value in sent.items()}
+        told["content-length"] = str(len(body))
+        if any(told.get(name.lower()) != value for name, value in link.headers.items()):
+            return Answer(status=403)
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        if digest != link.headers["x-amz-checksum-sha256"]:
+            return Answer(status=400)
+        self.objects[link.key] = body
+        return Answer(status=200)
+
+    def _get(self, link: _Link, sent: dict[str, str]) -> Answer:
+        if link.key not in self.objects:
+            return Answer(status=404)
+        whole = self.objects[link.key]
+        if "Range" not in sent:
+            return Answer(status=200, body=whole, headers=link.headers)
+        first, last = map(int, sent["Range"].removeprefix("bytes=").split("-"))
+        return Answer(status=206, body=whole[first : last + 1], headers=link.headers)
+
+    def _link(self, method: str, key: str, seconds: int, headers: dict[str, str]) -> str:
+        url = (
+            f"http://store.invalid/bucket/{key}"
+            f"?X-Amz-Expires={seconds}&X-Amz-Signature={next(self._ids)}"
+        )
+        self._links[url] = _Link(
+            method=method, key=key, expires=time.monotonic() + seconds, headers=headers
+        )
+        return url
+
+    def _reach(self) -> None:
+        if self.away:
+            raise StoreUnavailable("The object store does not answer. Check S3_ENDPOINT.")
+
+
+def lifetime_s(url: str) -> int:
+    """For how long a signed address is good."""
+    return int(parse_qs(urlsplit(url).query)["X-Amz-Expires"][0])
