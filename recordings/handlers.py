@@ -1,21 +1,19 @@
 """Recordings' reaction to telephony's events. Each may come twice, late, or out of order."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 
 from recordings import egress as egresses
 from recordings import services, tasks
 from recordings.models import Recording
+from telephony.later import after_commit
 from telephony.models import Call
 
 
 def call_opened(*, payload: Mapping[str, Any]) -> None:
-    want = partial(tasks.want_recording.delay, call_id=payload["call"])
-    transaction.on_commit(want, robust=True)
+    after_commit(tasks.want_recording.delay, call_id=payload["call"])
 
 
 def call_over(*, payload: Mapping[str, Any]) -> None:
@@ -23,10 +21,8 @@ def call_over(*, payload: Mapping[str, Any]) -> None:
     services.call_over(call_id=call.pk, answered=call.answered_at is not None)
     recording = Recording.objects.filter(call=call).first()
     if recording and recording.recorder == Recording.Recorder.EGRESS:
-        stop = partial(tasks.stop_recording.delay, recording_id=recording.pk)
-        transaction.on_commit(stop, robust=True)
-    build = partial(tasks.build_transcript.delay, call_id=call.pk)
-    transaction.on_commit(build, robust=True)
+        after_commit(tasks.stop_recording.delay, recording_id=recording.pk)
+    after_commit(tasks.build_transcript.delay, call_id=call.pk)
 
 
 def egress_changed(*, payload: Mapping[str, Any]) -> None:
@@ -36,5 +32,4 @@ def egress_changed(*, payload: Mapping[str, Any]) -> None:
         return
     ours = Q(egress_id=egress["egress_id"]) | Q(egress_id="", object_key=egress["object_key"])
     for pk in Recording.objects.egress_unfinished().filter(ours).values_list("pk", flat=True):
-        watch = partial(tasks.watch_egress.delay, recording_id=pk)
-        transaction.on_commit(watch, robust=True)
+        after_commit(tasks.watch_egress.delay, recording_id=pk)

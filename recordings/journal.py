@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +13,7 @@ from recordings import intake, services, tasks
 from recordings.errors import BadEntries
 from recordings.models import JournalEntry
 from telephony import services as telephony
+from telephony.later import after_commit
 from telephony.lifecycle import CallState
 from telephony.models import Call
 
@@ -116,10 +116,10 @@ def _close(call: Call, entry: Entry, at: datetime) -> None:
 def _follow_up(call_id: int, fresh: set[str]) -> None:
     """What is done once new entries are stored. Late ones change a transcript which is there."""
     if "opened" in fresh:  # the worker knows the plan; a hook may not have known it
-        transaction.on_commit(partial(tasks.want_recording.delay, call_id=call_id), robust=True)
+        after_commit(tasks.want_recording.delay, call_id=call_id)
     if fresh and Call.objects.filter(pk=call_id, ended_at__isnull=False).exists():
         services.say_unrecorded(call_id=call_id)
-        transaction.on_commit(partial(tasks.build_transcript.delay, call_id=call_id), robust=True)
+        after_commit(tasks.build_transcript.delay, call_id=call_id)
 
 
 def _complete_until(numbers: set[int]) -> int:

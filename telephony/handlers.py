@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 
 from telephony import services, tasks, watch
+from telephony.later import after_commit
 from telephony.lifecycle import CallState
 from telephony.models import Call
 
@@ -67,7 +66,6 @@ def _ensure(payload: Mapping[str, Any]) -> Call:
 def _watch_later(call_id: int) -> None:
     """Look when the watchdog may act. The task is told an id: a room's name holds a number."""
     for seconds in (watch.REDISPATCH_S, settings.NO_AGENT_SECONDS):
-        queue = partial(
+        after_commit(
             tasks.watch_call.apply_async, kwargs={"call_id": call_id}, countdown=seconds + 0.2
         )
-        transaction.on_commit(queue, robust=True)  # without a broker the reconciler watches

@@ -2,7 +2,6 @@
 
 import logging
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from telephony import tasks, webhook
+from telephony.later import after_commit
 from telephony.models import InboundEvent
 
 log = logging.getLogger(__name__)
@@ -76,4 +76,4 @@ def _store(event: dict[str, Any], now: datetime) -> None:
     )
     if is_new:
         # robust: the event is stored, and without a broker the sweep hands it on
-        transaction.on_commit(partial(tasks.handle_event.delay, pk=stored.pk), robust=True)
+        after_commit(tasks.handle_event.delay, pk=stored.pk)

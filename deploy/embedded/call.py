@@ -20,7 +20,7 @@ DEMO = (
     "What are your opening hours?",
     "How long does a repair take?",
     "Can I rent a bike?",
-    "Thank you, good bye.",
+    "That is all, thank you.",
 )
 DEMO_DIGIT = "1"
 STORED_S = 20
@@ -116,11 +116,7 @@ async def _turn(
 ) -> None:
     """One question and its answer, and how long the caller's ear waited for it."""
     print(f"  you   {'press ' if kind == 'press' else ''}{what}")
-    if kind == "press":
-        await call.press(what)
-        end = time.monotonic()
-    else:
-        end = await call.say(speech[what])
+    end = await (call.press(what) if kind == "press" else call.say(speech[what]))
     await call.quiet(900, 20, since=end)
     waited = call.reaction_ms(end)
     _print(journal, "(no answer)" if waited is None else f"({_s(waited)} at the ear)")

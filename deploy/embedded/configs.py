@@ -77,6 +77,9 @@ def sip(home: Home) -> str:
             "rtp_port": home.env["SIP_RTP_PORTS"],
             "listen_ip": "127.0.0.1",
             "nat_1_to_1_ip": "127.0.0.1",  # without it, it wants an interface which is not loopback
+            # RTP ports take no listen address; give them back right after the call
+            "rtp_draining_idle_timeout": "1s",
+            "rtp_draining_duration": "5s",
             "logging": {"json": True, "level": "info"},
         }
     )

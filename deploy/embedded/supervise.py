@@ -74,7 +74,7 @@ def shut_down(home: Home) -> int:
     with contextlib.suppress(*_AWAY):
         _rpc(home).shutdown()
         end = time.monotonic() + 60
-        while _rpc(home).getState() and time.monotonic() < end:  # raises once it is gone
+        while _is_there(home) and time.monotonic() < end:
             time.sleep(0.2)
     _wait_until_gone(home, 5)
     left = _signal(home, kill=False)
@@ -82,6 +82,17 @@ def shut_down(home: Home) -> int:
     _signal(home, kill=True)
     _wait_until_gone(home, 5)
     return left
+
+
+def _is_there(home: Home) -> bool:
+    """While it stops its programs, supervisord answers every question with a Fault."""
+    try:
+        _rpc(home).getState()
+    except xmlrpc.client.Fault:
+        return True
+    except _AWAY:
+        return False
+    return True
 
 
 def _wait_until_gone(home: Home, seconds: float) -> None:

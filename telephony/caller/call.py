@@ -95,9 +95,9 @@ class Call:
         begun = await self.audio.play(pcm)
         return begun + audio.speech_end(pcm) / RATE
 
-    async def press(self, keys: str) -> None:
-        """Raises ValueError for anything but 0-9 * #."""
-        await self.audio.press(keys)
+    async def press(self, keys: str) -> float:
+        """Return the moment the last key was let go. Raises ValueError for anything but 0-9 * #."""
+        return await self.audio.press(keys)
 
     # --- listening -------------------------------------------------------------------------------
 

@@ -135,13 +135,18 @@ class Audio(asyncio.DatagramProtocol):
         await self._drained()
         return begins
 
-    async def press(self, keys: str) -> None:
-        """100 ms a key, 100 ms between. Raises ValueError for anything but 0-9 * #."""
+    async def press(self, keys: str) -> float:
+        """100 ms a key, 100 ms between; return, after the last pause, the moment it began.
+
+        Raises ValueError for anything but 0-9 * #.
+        """
         if unknown := set(keys) - set(_KEYS):
             raise ValueError(f"{''.join(sorted(unknown))!r} is no key of a telephone.")
         for key in keys:
             self._keys.extend((_Key(_KEYS[key]), _Key(-1)))
+        ends = self.begun + (len(self._sent) + len(self._keys) * _KEY_FRAMES) * _FRAME_S
         await self._drained()
+        return ends - _KEY_FRAMES * _FRAME_S
 
     async def _drained(self) -> None:
         if self._queue or self._keys:

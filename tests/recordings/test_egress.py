@@ -1,11 +1,14 @@
 """Recording by LiveKit's egress: started once, believed only as far as the store has the file."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from celery.exceptions import Retry
 
 from recordings import tasks
-from recordings.models import Recording
+from recordings.journal import take_entries
+from recordings.models import Recording, Transcript
 from telephony import services as telephony
 from telephony import wiring as telephony_wiring
 from telephony.lifecycle import CallState
@@ -45,10 +48,11 @@ def call() -> Call:
 
 
 @pytest.fixture
-def want(call, livekit, django_capture_on_commit_callbacks):
+def want(call, livekit):
     def want() -> Recording:
-        tasks.want_recording.delay(call_id=call.pk)
-        return Recording.objects.get()
+        with suppress(Retry):  # which Celery would do later
+            tasks.want_recording.delay(call_id=call.pk)
+        return only()
 
     return want
 
@@ -88,8 +92,6 @@ def test_however_often_it_is_wanted_it_is_started_once(want, livekit):
 
 
 def test_where_the_sound_begins_is_told_on_the_journals_clock(want, hang_up, livekit, call):
-    from recordings.journal import take_entries
-
     want()
     take_entries(journal="AJ_1", room=ROOM, entries=story(opened()), now=NOW)
     hang_up()
@@ -98,7 +100,9 @@ def test_where_the_sound_begins_is_told_on_the_journals_clock(want, hang_up, liv
 
 def test_an_answer_lost_on_the_way_back_starts_no_second_egress(want, livekit):
     livekit.loses_answers = True
-    assert want().state == "running"
+    assert (want().state, only().error) == ("wanted", "LiveKit cannot be reached.")
+    tasks.start_recording.delay(recording_id=only().pk)
+    assert (only().state, only().error) == ("running", "")
     assert livekit.starts == 1
 
 
@@ -113,20 +117,17 @@ def test_who_died_while_it_asked_is_followed_by_another(want, livekit, clock):
     assert livekit.starts == 1
 
 
-def test_without_an_egress_service_it_is_tried_again_and_then_said(want, hang_up, livekit, clock):
+def test_an_egress_service_which_comes_late_records_the_rest_of_the_call(want, livekit):
     livekit.kill()
-    with pytest.raises(Exception, match="no response"):
-        want()
-    assert (only().state, only().attempts) == ("wanted", 5)
+    assert want().state == "wanted"
     livekit.service_runs = True
     tasks.sweep.delay()
-    assert only().state == "running"
+    assert (only().state, only().attempts) == ("running", 2)
 
 
 def test_a_call_over_before_any_egress_began_says_so(want, hang_up, livekit, clock):
     livekit.kill()
-    with pytest.raises(Exception, match="no response"):
-        want()
+    want()
     hang_up()
     tasks.sweep.delay()
     assert only().state == "wanted"
@@ -151,8 +152,7 @@ def test_a_room_that_is_gone_is_not_recorded(want, livekit):
 
 def test_a_call_nobody_answered_needs_no_recording(want, hang_up, livekit):
     livekit.kill()
-    with pytest.raises(Exception, match="no response"):
-        want()
+    want()
     hang_up(answered=False)
     assert only().state == "skipped"
 
@@ -245,8 +245,7 @@ def test_a_missing_bucket_waits_for_a_person(want, livekit, bucket):
 def test_a_store_that_is_away_is_asked_again_until_it_answers(want, livekit, bucket):
     recording = want()
     bucket.away = True
-    with pytest.raises(Exception, match="does not answer"):
-        livekit.complete(recording.egress_id)
+    livekit.complete(recording.egress_id)
     assert only().state == "uploading"
     tasks.sweep.delay()
     assert only().state == "uploading"
@@ -261,8 +260,7 @@ def test_a_killed_service_says_nothing_so_we_end_it_ourselves(
 ):
     want()
     livekit.kill()
-    with pytest.raises(Exception, match="408"):
-        hang_up()
+    hang_up()
     if left:
         bucket.objects[KEY] = left
     tasks.sweep.delay()
@@ -274,8 +272,6 @@ def test_a_killed_service_says_nothing_so_we_end_it_ourselves(
 
 
 def test_livekit_away_does_not_stop_the_rest_of_the_sweep(want, hang_up, livekit, clock, bucket):
-    from recordings.models import Transcript
-
     want()
     hang_up()
     Recording.objects.update(state="running")
