@@ -59,6 +59,7 @@ class Mouth(io.AudioOutput):
         self._open = False  # a segment was begun and not reported as finished
         self._complete = False  # … and the session will add nothing to it
         self._played = 0  # samples of the segment
+        self._last_played = 0  # … of the segment which ended last
         self._pump = asyncio.create_task(self._play(), name="mouth")
 
     async def publish(self, participant: rtc.LocalParticipant) -> None:
@@ -76,6 +77,10 @@ class Mouth(io.AudioOutput):
         self._waiting.extend(samples[n : n + FRAME] for n in range(0, whole, FRAME))
         self._rest = samples[whole:]
         self._news.set()
+
+    def heard_s(self) -> float:
+        """How much of the segment which ended last the caller heard, in s."""
+        return self._last_played / RATE
 
     def flush(self) -> None:
         super().flush()
@@ -161,6 +166,7 @@ class Mouth(io.AudioOutput):
 
     def _finish(self, *, interrupted: bool) -> None:
         self._open = False
+        self._last_played = self._played
         self.on_playback_finished(playback_position=self._played / RATE, interrupted=interrupted)
 
 

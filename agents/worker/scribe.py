@@ -1,5 +1,6 @@
 """Writes what a session reports into the call's journal."""
 
+from collections.abc import Callable
 from typing import Any
 
 from livekit.agents import AgentSession, ConversationItemAddedEvent, ErrorEvent, llm
@@ -14,8 +15,12 @@ _AGENT_DELAYS = {"total": "e2e_latency", "llm": "llm_node_ttft", "tts": "tts_nod
 
 
 class Scribe:
-    def __init__(self, plan: CallPlan, journal: Journal, prepared: Prepared) -> None:
+    def __init__(
+        self, plan: CallPlan, journal: Journal, prepared: Prepared, played_s: Callable[[], float]
+    ) -> None:
+        """`played_s`: how much of the segment which ended last was heard, in s."""
         self._journal = journal
+        self._played_s = played_s
         self._prepared = prepared
         self._answers = {entry.answer for entry in plan.faq}
         self._greeting = plan.greeting
@@ -44,7 +49,7 @@ class Scribe:
 
     def _agent_said(self, item: llm.ChatMessage, text: str) -> None:
         if item.interrupted:
-            text = self._heard_part(item, text)
+            text = self._heard_part(text)
         whole = item.text_content or ""
         self._turn(
             item, who="agent", via=self._via(whole), text=text, delays=_AGENT_DELAYS,
@@ -57,11 +62,14 @@ class Scribe:
     ) -> None:  # fmt: skip
         metrics: dict[str, Any] = dict(item.metrics or {})
         start = metrics.get("started_speaking_at") or item.created_at
+        end = metrics.get("stopped_speaking_at") or start
+        if item.interrupted:  # the framework tells when it decided, not when silence began
+            end = start + self._played_s()
         latency = {ours: metrics.get(theirs) for ours, theirs in delays.items()}
         self._journal.write(
             "turn", who=who, text=text, via=via,
             start_ms=self._journal.ms(start),
-            end_ms=self._journal.ms(metrics.get("stopped_speaking_at") or start),
+            end_ms=self._journal.ms(end),
             interrupted=bool(item.interrupted),
             latency={k: round(v * 1000) for k, v in latency.items() if v is not None},
             confidence=None if confidence is None else round(confidence, 3),
@@ -72,15 +80,13 @@ class Scribe:
             return "greeting"
         return "prompt" if text in self._prompts and text not in self._answers else "answer"
 
-    def _heard_part(self, item: llm.ChatMessage, text: str) -> str:
+    def _heard_part(self, text: str) -> str:
         """As many words as fit into the share that was played; all, if nobody knows the length."""
-        metrics: dict[str, Any] = dict(item.metrics or {})
         length = self._prepared.seconds(text)
-        start, stop = metrics.get("started_speaking_at"), metrics.get("stopped_speaking_at")
-        if not length or not start or not stop:
+        if not length:
             return text
         words = text.split()
-        heard = words[: max(1, round(len(words) * min(1.0, (stop - start) / length)))]
+        heard = words[: max(1, round(len(words) * min(1.0, self._played_s() / length)))]
         return " ".join(heard) + (" …" if len(heard) < len(words) else "")
 
     def _failed(self, event: ErrorEvent) -> None:

@@ -140,7 +140,7 @@ class PhoneCall:
         self._session = session = pipeline.session_of(plan, folder=folder, seal_keys=keys)
         self._plan = plan
         self._bot = Bot(plan, ready, self._journal, end=self.end)
-        Scribe(plan, self._journal, ready).follow(session)
+        Scribe(plan, self._journal, ready, self._mouth.heard_s).follow(session)
         session.on("error", self._on_error)
         session.on("close", self._on_close)
         session.input.audio, session.output.audio = self._ear, self._mouth

@@ -169,6 +169,7 @@ def test_an_interruption_stops_the_bot_and_is_answered(stack):
     lines = stack.shown(stack.settled("+12025550158")["room"])["transcript"]
     greeting = next(line for line in lines if line["via"] == "greeting")
     assert greeting["interrupted"]
+    assert greeting["text"].endswith("…")  # only what was heard of it
     assert not any(line["text"] == demo.ASK_BACK for line in lines)
 
 

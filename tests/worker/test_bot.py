@@ -93,7 +93,7 @@ async def talk(folder, tmp_path):
         ear = Ear()
         bot = Bot(plan, ready, book, end=lambda reason: call.ended.append(reason))
         call = Conversation(session, bot, ear, book)
-        Scribe(plan, book, ready).follow(session)
+        Scribe(plan, book, ready, lambda: 0.5).follow(session)
         session.input.audio, session.output.audio = ear, Loudspeaker()
         await session.start(bot, record=False)
         opened.append(call)

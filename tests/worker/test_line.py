@@ -108,3 +108,14 @@ async def test_the_caller_is_taped_without_gaps_though_his_frames_come_in_clumps
         await asyncio.sleep(0.04)
     assert np.diff([at for at, _ in ear.tap.pieces]) == pytest.approx(0.02, abs=0.001)
     await ear.aclose()
+
+
+async def test_of_an_interrupted_sentence_the_heard_part_is_told_not_the_wait(mouth):
+    """The framework pauses at once and decides seconds later that it was an interruption."""
+    await mouth.capture_frame(speech(2))
+    mouth.flush()
+    await asyncio.sleep(0.2)
+    mouth.pause()
+    await asyncio.sleep(0.5)
+    mouth.clear_buffer()
+    assert mouth.heard_s() == pytest.approx(0.2, abs=0.06)

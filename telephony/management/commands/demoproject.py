@@ -68,6 +68,7 @@ class Command(BaseCommand):
             ask_back=demo.ASK_BACK,
             handover=demo.HANDOVER,
             goodbye=demo.GOODBYE,
+            vad_preset="fast_qa",
             stt_account=stt,
             llm_account=llm,
             tts_account=tts,
