@@ -44,6 +44,12 @@ PROGRAM_OF = {
     "pkg-config": "pkg-config", "ffmpeg": "ffmpeg", "sip-tester": "sipp", "chromium": "chromium",
     "chromium-driver": "chromedriver", "iproute2": "ip",
 }  # fmt: skip
+LIBRARY_OF = {"libopus-dev": "opus", "libopusfile-dev": "opusfile", "libsoxr-dev": "soxr"}
+# what apt, pip and go say when they reach nobody
+NO_NETWORK = re.compile(
+    r"Temporary failure (in name resolution|resolving)|Could not resolve|Network is unreachable"
+    r"|no such host|Connection refused|connection refused|NewConnectionError|i/o timeout"
+)
 
 
 class Missing(Exception):
@@ -92,7 +98,7 @@ def check_disk() -> None:
 
 
 def check_go() -> None:
-    if all((BIN / name).exists() for _, _, name, _ in GO_TOOLS):
+    if all(is_built(folder, name) for folder, _, name, _ in GO_TOOLS):
         return
     program = shutil.which("go")
     if not program:
@@ -115,7 +121,7 @@ def install_packages(*, tests: bool) -> str:
     if sudo and not shutil.which("sudo"):
         raise Missing(f"root or sudo is needed to install: {' '.join(missing)}")
     print(f"installing {len(missing)} … ", end="", flush=True)
-    run([*sudo, apt, "update", "-qq"], "apt-get update failed; is there a network?")
+    run([*sudo, apt, "update", "-qq"], "apt-get update failed")
     run(
         [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", apt, "install", "-y", "-qq",
          "--no-install-recommends", *missing],
@@ -131,10 +137,18 @@ def installed(package: str) -> bool:
         import importlib.util
 
         return importlib.util.find_spec("ensurepip") is not None
-    listing = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${db:Status-Status}", package], capture_output=True, text=True
-    )
-    return listing.stdout == "installed"
+    if package in LIBRARY_OF and succeeds("pkg-config", "--exists", LIBRARY_OF[package]):
+        return True
+    return succeeds("dpkg-query", "-W", "-f", "${db:Status-Status}", package, says="installed")
+
+
+def succeeds(*command: str, says: str = "") -> bool:
+    """Does the command exist and end well (and print exactly `says`)?"""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0 and says in {"", done.stdout.strip()}
 
 
 def install_python(*, tests: bool) -> str:
@@ -143,8 +157,9 @@ def install_python(*, tests: bool) -> str:
     wanted = "\n".join(f"{name} {digest(ROOT / 'requirements' / f'{name}.txt')}" for name in files)
     if stamp.exists() and set(wanted.split("\n")) <= set(stamp.read_text().split("\n")):
         return "there"
-    if not (VENV / "bin" / "pip").exists():
-        run([sys.executable, "-m", "venv", str(VENV)], "the virtual environment cannot be made")
+    if not succeeds(str(VENV / "bin" / "python"), "-m", "pip", "--version"):
+        command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+        run(command, "the virtual environment cannot be made")
     print("installing … ", end="", flush=True)
     for name in files:
         alone = ["--no-deps"] if name == "model" else []
@@ -158,20 +173,28 @@ def install_python(*, tests: bool) -> str:
 
 
 def build(folder: str, package: str, name: str, about: str) -> str:
-    module = ROOT / "deploy" / folder
-    stamp = BIN / f".{name}"
-    wanted = digest(module / "go.mod") + digest(module / "go.sum")
-    if (BIN / name).exists() and stamp.exists() and stamp.read_text() == wanted:
+    if is_built(folder, name):
         return "there"
     print(f"building, about {about} … ", end="", flush=True)
     BIN.mkdir(exist_ok=True)
     run(
         ["go", "build", "-trimpath", "-mod=readonly", "-o", str(BIN / name), package],
         f"{name} cannot be built",
-        cwd=module,
+        cwd=ROOT / "deploy" / folder,
     )
-    stamp.write_text(wanted)
+    (BIN / f".{name}").write_text(sources(folder))
     return "built"
+
+
+def is_built(folder: str, name: str) -> bool:
+    stamp = BIN / f".{name}"
+    return (BIN / name).exists() and stamp.exists() and stamp.read_text() == sources(folder)
+
+
+def sources(folder: str) -> str:
+    """What a Go tool is made from; another text means it has to be built again."""
+    module = ROOT / "deploy" / folder
+    return digest(module / "go.mod") + digest(module / "go.sum")
 
 
 def digest(path: Path) -> str:
@@ -184,8 +207,11 @@ def run(command: list[str], trouble: str, *, cwd: Path | None = None) -> str:
         command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
     if done.returncode != 0:
-        tail = "\n    ".join((done.stdout + done.stderr).strip().splitlines()[-8:])
+        said = done.stdout + done.stderr
+        tail = "\n    ".join(said.strip().splitlines()[-8:])
         print("failed", flush=True)
+        if NO_NETWORK.search(said):
+            raise Missing(f"{trouble}: no network. Connect this machine and run it again.")
         raise Missing(f"{trouble}. The command was: {' '.join(command)}\n    {tail}")
     return done.stdout
 

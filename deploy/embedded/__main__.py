@@ -25,6 +25,9 @@ def main() -> int:
     except Trouble as what:
         print(f"\n{command}: {what}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # as in `make status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print(f"\n{command}: stopped.", file=sys.stderr)
         return 130

@@ -85,7 +85,8 @@ def _run(home: Home, script: Script) -> int:
 
 def _why(failure: CallFailed) -> str:
     return {
-        0: "Is everything ready? See `make status`.",
+        0: "LiveKit stays silent for numbers and callers it does not know: see the trunks in the "
+        "admin, and `make status`.",
         486: "All lines are busy, or no worker took the call. See `make status`.",
         404: "No trunk or rule takes this number. See the admin.",
     }.get(failure.status, "See `make logs PART=livekit-sip`.")

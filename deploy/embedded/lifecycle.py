@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from deploy.embedded import configs, parts, ports, supervise
 from deploy.embedded.home import ROOT, Home, Trouble
@@ -38,7 +38,8 @@ def or_stop(home: Home) -> Iterator[None]:
         yield
     except BaseException:
         before = [signal.signal(number, signal.SIG_IGN) for number in _STOPPING]
-        print("\nStopping what was started …", flush=True)
+        with suppress(OSError):  # nobody reads any more
+            print("\nStopping what was started …", flush=True)
         supervise.shut_down(home)
         for number, handler in zip(_STOPPING, before, strict=True):
             signal.signal(number, handler)

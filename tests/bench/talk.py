@@ -43,6 +43,7 @@ class Turn:
     reaction_ms: float | None = None
     too_early: bool = False  # the bot spoke before the caller had finished
     right: bool = False
+    heard_line: str | None = None  # which of the bot's lines it was
     heard: Pcm = field(default_factory=lambda: audio.silence(0), repr=False)
 
 
@@ -137,4 +138,5 @@ async def kept(stack: Stack, row: Row, ended: float) -> None:
 def judge(stack: Stack, row: Row) -> None:
     """Was it the right answer? Recognised from what was heard, after the call: it takes time."""
     for turn in row.turns:
-        turn.right = stack.ears.line(turn.heard) == turn.wanted
+        turn.heard_line = stack.ears.line(turn.heard)
+        turn.right = turn.heard_line == turn.wanted
