@@ -9,7 +9,7 @@ class SealBroken(Exception):
     def __init__(self) -> None:
         super().__init__(
             "A provider key cannot be opened: SEAL_KEY is not the one it was sealed with. "
-            "Set the right SEAL_KEY (old ones may follow it, comma-separated), or enter the key again."
+            "Set the right SEAL_KEY (old ones may follow after a comma), or enter the key again."
         )
 
 

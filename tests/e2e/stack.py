@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ class Stack:
     def wait_ready(self, *names: str, timeout_s: float = 60) -> None:
         for part in parts.all_parts(self.home):
             if not names or part.name in names:
-                eventually(lambda part=part: parts.is_ready(self.home, part), timeout_s)
+                eventually(partial(parts.is_ready, self.home, part), timeout_s)
 
     def pid(self, name: str) -> int:
         return int(supervise.states(self.home)[name]["pid"])

@@ -29,12 +29,18 @@ def all_is_quiet(stack: Stack) -> None:
 def test_an_unknown_number_is_not_answered(stack):
     async def run():
         async with stack.call(number="+12025550999", caller="+12025550150") as call:
+            begun = time.monotonic()
             with pytest.raises(CallFailed) as failure:
-                await call.answered(4)
-            return failure.value.status
+                await call.answered(8)
+            return failure.value.status, time.monotonic() - begun
 
-    assert asyncio.run(run()) in {0, 404, 486}
-    assert stack.call_of("+12025550150") == {}
+    status, seconds = asyncio.run(run())
+    assert status >= 400
+    assert seconds < 3
+    row = stack.settled("+12025550150")
+    assert (row["state"], row["end_reason"]) == ("failed", "unknown_number")
+    assert row["called"] == "+12025550999"
+    assert stack.rows("select * from recordings_recording where call_id = ?", row["id"]) == []
 
 
 def test_a_caller_who_hangs_up_while_ringing(stack):

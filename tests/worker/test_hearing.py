@@ -3,10 +3,14 @@
 import asyncio
 from functools import partial
 
+import numpy as np
 import pytest
 
 from agents.plan import Faq
 from agents.worker.embedded import grammar, recogniser
+from telephony import demo
+from telephony.caller.audio import decode, encode
+from telephony.caller.speech import speak
 from tests.worker.plan import a_plan, on_the_phone
 
 pytestmark = pytest.mark.worker
@@ -108,3 +112,17 @@ def test_the_grammar_holds_each_phrase_once_and_all_its_pronunciations():
     made = grammar.grammar_of(plan, lexicon=lexicon)
     assert made.jsgf().count("(is wind open)") == 1
     assert "wind W IH N D\nwind(2) W AY N D\n" in made.dictionary()
+
+
+async def test_a_question_whose_last_word_was_lost_is_understood(tmp_path):
+    """With these phrases and this voice PocketSphinx stops before “hours”."""
+    faq = tuple(
+        Faq(question=e["question"], answer=e["answer"], variants=tuple(e["variants"].split("\n")))
+        for e in demo.FAQ
+    )
+    recogniser.save(grammar.grammar_of(a_plan(faq=faq), lexicon=recogniser.lexicon), tmp_path)
+    speech = decode(encode(await speak("What are your opening hours?", "awb")))
+    twice = np.interp(np.arange(0, len(speech), 0.5), np.arange(len(speech)), speech)
+    found = recogniser.Recogniser(tmp_path).recognise(twice.astype(np.int16).tobytes())
+    assert found.guess == "what are your opening"
+    assert found.text == "What are your opening hours?"
