@@ -39,6 +39,7 @@ END_REASONS = {
     "limit": "The call reached its maximum length.",
     "refused": "All lines were busy, so the call was refused.",
     "no_agent": "No worker answered in time, so the call was refused.",
+    "unknown_number": "Nobody here has the number that was dialled.",
     "error": "Something of ours failed.",
     "shutdown": "The worker was stopped.",
     "unknown": "The call is gone; nobody told us why.",

@@ -19,6 +19,7 @@ def call_opened(*, payload: Mapping[str, Any]) -> None:
 def call_over(*, payload: Mapping[str, Any]) -> None:
     call = Call.objects.get(pk=payload["call"])
     services.call_over(call_id=call.pk, answered=call.answered_at is not None)
+    services.say_unrecorded(call_id=call.pk)
     recording = Recording.objects.filter(call=call).first()
     if recording and recording.recorder == Recording.Recorder.EGRESS:
         after_commit(tasks.stop_recording.delay, recording_id=recording.pk)

@@ -99,7 +99,7 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
     try:
         body = _body(request)
         room = _text(body, "room", ROOM)
-        facts = {
+        facts: dict[str, Any] = {
             "sha256": _text(body, "sha256", r"[0-9a-f]{64}"),
             "content_type": _text(body, "content_type", r"audio/[\w.+-]{1,40}"),
             "size": _count(body, "size", 5 * 2**30),
@@ -113,6 +113,7 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
     if call is None or not JournalEntry.objects.filter(call=call, journal=name).exists():
         # its journal is on the way: an upload may overtake it
         return _no(503, "This journal has not arrived yet. Try again.")
+    facts["starts_ms"] += JournalEntry.objects.shifts(call.pk).get(name, 0)
     try:
         recording, link = services.offer_upload(
             call_id=call.pk, facts=facts, bucket=wiring.bucket(), now=timezone.now()

@@ -33,6 +33,7 @@ def take_entries(*, journal: str, room: str, entries: Sequence[Entry], now: date
     if not telephony.is_ours(room):
         raise BadEntries(f"Room {room!r} was not made by one of our rules.")
     call = _call(room, entries, now)
+    Call.objects.select_for_update().get(pk=call.pk)  # one delivery at a time, else two may block
     _check_owner(journal, call)
     known = set(JournalEntry.objects.filter(journal=journal).values_list("n", flat=True))
     fresh = [entry for entry in sorted(entries, key=lambda e: e.n) if entry.n not in known]
@@ -108,9 +109,15 @@ def _close(call: Call, entry: Entry, at: datetime) -> None:
         # the caller may still be there: another job can take over, hooks say when he is gone
         telephony.settle_reason(room=call.room, reason=reason, at=at)
         return
+    if reason == "unknown" and not entry.data.get("answered") and _is_over(call, reason=""):
+        reason = "abandoned"  # a hook saw him go before the worker had seen him
     to = CallState.FAILED if reason in _FAILURES else CallState.ENDED
     if not telephony.move_call(room=call.room, to=to, at=at, reason=reason):
         telephony.settle_reason(room=call.room, reason=reason, at=at)
+
+
+def _is_over(call: Call, *, reason: str) -> bool:
+    return Call.objects.filter(pk=call.pk, ended_at__isnull=False, end_reason=reason).exists()
 
 
 def _follow_up(call_id: int, fresh: set[str]) -> None:

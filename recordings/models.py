@@ -1,6 +1,6 @@
 """What was said."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -102,6 +102,20 @@ class JournalEntryQuerySet(models.QuerySet["JournalEntry"]):
         )  # fmt: skip
         found = list(journals)
         return bool(found) and all(each["held"] - 1 == each["last"] for each in found)
+
+    def shifts(self, call_id: int) -> dict[str, int]:
+        """The ms to add to the times of each journal, so that all count from the first one's zero.
+
+        A call has a second journal if its worker died and another one took over.
+        """
+        opened = self.filter(call=call_id, n=0).values_list("journal", "at", "ms")
+        zero = {journal: at - timedelta(milliseconds=ms) for journal, at, ms in opened}
+        first = min(zero.values(), default=None)
+        return {
+            journal: round((began - first).total_seconds() * 1000)
+            for journal, began in zero.items()
+            if first
+        }
 
 
 class JournalEntry(models.Model):

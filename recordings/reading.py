@@ -136,10 +136,10 @@ def _lines(
     """The transcript's turns; until it is built, the turns as the journal brings them."""
     segments: list[dict[str, Any]] = transcript.segments if transcript else segments_of(call)
     events = JournalEntry.objects.filter(call=call, kind__in=page.EVENTS).order_by("journal", "n")
+    shifts = JournalEntry.objects.shifts(call.pk)
+    told = [(e.ms + shifts.get(e.journal, 0), e.kind, e.data) for e in events]
     starts_ms = recording.starts_ms if recording else None
-    return page.timeline(
-        segments, events.values_list("ms", "kind", "data"), starts_ms=starts_ms, audible=audible
-    )
+    return page.timeline(segments, told, starts_ms=starts_ms, audible=audible)
 
 
 def _is_pending(

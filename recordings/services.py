@@ -54,6 +54,10 @@ def want_recording(*, call_id: int, now: datetime) -> Recording | None:
     return recording
 
 
+def is_to_be_recorded(call: Call) -> bool:
+    return bool(_recorder_of(call))
+
+
 def _recorder_of(call: Call) -> str:
     """worker, egress, or nothing when the call is not to be recorded."""
     body = (

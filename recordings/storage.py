@@ -53,6 +53,7 @@ class S3Bucket:
         timeout_s: float = 10,
     ) -> None:
         self._name = bucket
+        self._region = region
 
         def client(url: str):  # type: ignore[no-untyped-def]  # boto3's client type is made at run time
             return boto3.client(
@@ -81,7 +82,14 @@ class S3Bucket:
             except ClientError as reason:
                 if _code(reason) not in _ABSENT | {"NoSuchBucket"}:
                     raise
-                self._s3.create_bucket(Bucket=self._name)
+                self._create()
+
+    def _create(self) -> None:
+        if self._region == "us-east-1":  # S3 wants this one region unnamed
+            self._s3.create_bucket(Bucket=self._name)
+            return
+        where = {"LocationConstraint": self._region}
+        self._s3.create_bucket(Bucket=self._name, CreateBucketConfiguration=where)
 
     def upload_link(self, key: str, *, size: int, sha256: str, content_type: str) -> UploadLink:
         """A PUT address for one object of exactly this length, type and checksum (SHA-256, hex)."""

@@ -10,7 +10,7 @@ from telephony.models import Call
 
 ANYWAY_S = 60  # so long after a call its journal may be lost
 # nobody took these calls, so nobody wrote about them
-_UNHEARD = {"refused", "no_agent"}
+_UNHEARD = {"refused", "no_agent", "unknown_number"}
 
 
 def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
@@ -46,20 +46,22 @@ def segments_of(call: Call) -> list[dict[str, Any]]:
     entries = JournalEntry.objects.filter(call=call, kind__in=["turn", "dtmf"]).order_by(
         "journal", "n"
     )
-    segments = [_segment(entry) for entry in entries]
+    shifts = JournalEntry.objects.shifts(call.pk)
+    segments = [_segment(entry, shifts.get(entry.journal, 0)) for entry in entries]
     return sorted(segments, key=lambda segment: segment["start_ms"])
 
 
-def _segment(entry: JournalEntry) -> dict[str, Any]:
+def _segment(entry: JournalEntry, shift_ms: int) -> dict[str, Any]:
     data = entry.data
     if entry.kind == "dtmf":
-        digit = str(data.get("digit", ""))
+        digit, pressed = str(data.get("digit", "")), entry.ms + shift_ms
         return {
-            "who": "caller", "text": f"[{digit}]", "start_ms": entry.ms, "end_ms": entry.ms,
+            "who": "caller", "text": f"[{digit}]", "start_ms": pressed, "end_ms": pressed,
             "via": "dtmf", "interrupted": False, "latency": {}, "digit": digit,
         }  # fmt: skip
-    names = ("who", "text", "start_ms", "end_ms", "via", "interrupted", "latency")
-    return {name: data.get(name) for name in names}
+    names = ("who", "text", "via", "interrupted", "latency")
+    times = {name: data.get(name, entry.ms) + shift_ms for name in ("start_ms", "end_ms")}
+    return {name: data.get(name) for name in names} | times
 
 
 def _language(call: Call) -> str:

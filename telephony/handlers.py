@@ -17,6 +17,8 @@ _NOT_GONE = {"duplicate_identity", "migration", "state_mismatch"}
 
 def participant_joined(*, payload: Mapping[str, Any]) -> None:
     room, who = payload["room"], payload["participant"]
+    if who["kind"] == "sip" and services.is_unknown_number(room["name"]):
+        _refuse_unknown(payload)
     if who["kind"] != "sip" or not services.is_ours(room["name"]):
         return
     call = _ensure(payload)
@@ -61,6 +63,20 @@ def _ensure(payload: Mapping[str, Any]) -> Call:
         at=datetime.fromisoformat(room.get("created_at") or payload["at"]),
         **services.leg(leg),
     )
+
+
+def _refuse_unknown(payload: Mapping[str, Any]) -> None:
+    """LiveKit refuses by itself a second later; so it needs no sweep."""
+    room, leg = payload["room"], services.leg(payload["participant"]["attributes"])
+    call = services.note_unknown_number(
+        room=room["name"],
+        room_sid=room["sid"],
+        at=datetime.fromisoformat(room.get("created_at") or payload["at"]),
+        sip_call_id=leg["sip_call_id"],
+        caller=leg["caller"],
+        called=leg["called"],
+    )
+    after_commit(tasks.refuse_call.delay, call_id=call.pk)
 
 
 def _watch_later(call_id: int) -> None:

@@ -10,7 +10,8 @@ from agents.entries import END_REASONS
 from agents.models import Project
 from telephony.lifecycle import OPEN_STATES, CallState
 
-ROOM_PREFIX = "call"  # every room made by one of our rules is called call_<caller>_<random>
+ROOM_PREFIX = "call"  # a room made by one of our rows' rules is called call_<caller>_<random>
+UNKNOWN_PREFIX = "unknown"  # rooms of callers who dialled a number which is not ours
 _OPEN = sorted(state.value for state in OPEN_STATES)
 
 

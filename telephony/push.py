@@ -17,9 +17,10 @@ from telephony import sync, wanted
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.gateway import Gateway
 from telephony.models import DispatchRule, Synced, SyncState, Trunk
-from telephony.sync import LiveRule, LiveTrunk, RuleSpec, Spec
+from telephony.sync import InboundTrunkSpec, LiveRule, LiveTrunk, RuleSpec, Spec
 from telephony.wanted import Wanted
 
+UNKNOWN = "unknown numbers"  # how we speak of the trunk and rule which no row stands for
 FOREIGN_KEY, FOREIGN_S = "telephony:foreign", 120  # what the last look saw, kept for the forms
 Live = LiveTrunk | LiveRule
 
@@ -43,16 +44,20 @@ class _Kind:
     keys: Callable[[Any], set[Any]]
     live: list[Live]
     rows: Mapping[str, Synced]  # by tag
-    wanted: Mapping[str, Wanted]  # by tag
+    wanted: Mapping[str, Wanted]  # by tag; what is for unknown numbers has no row
 
     def ours(self) -> dict[str, Live]:
         """The live object of each of our tags: the one whose id we know, else the first."""
         found: dict[str, Live] = {}
         for live in self.live:
-            row = self.rows.get(live.spec.tag)
-            if row and (live.spec.tag not in found or live.remote_id == row.remote_id):
-                found[live.spec.tag] = live
+            tag, row = live.spec.tag, self.rows.get(live.spec.tag)
+            known = row is not None and live.remote_id == row.remote_id
+            if tag in self.wanted and (tag not in found or known):
+                found[tag] = live
         return found
+
+    def called(self, tag: str) -> str:
+        return f"{self.noun} “{self.rows.get(tag, UNKNOWN)}”"
 
 
 def push(*, now: datetime, gateway: Gateway, apply: bool = True) -> Report:
@@ -67,7 +72,7 @@ def push(*, now: datetime, gateway: Gateway, apply: bool = True) -> Report:
     try:
         trunks, rules = _trunks(gateway), _rules(gateway)
         _warn(trunks, rules, report)
-        expected = {row.pk: "new" for tag, row in trunks.rows.items() if trunks.wanted[tag].spec}
+        expected = {tag: "new" for tag, want in trunks.wanted.items() if want.spec}
         rules.wanted = _wanted_rules(rules.rows.values(), expected | _ids(trunks))
         for kind in (rules, trunks):
             _delete_orphans(kind, report, apply=apply)
@@ -86,14 +91,17 @@ def push(*, now: datetime, gateway: Gateway, apply: bool = True) -> Report:
 
 def _trunks(gateway: Gateway) -> _Kind:
     rows = {sync.trunk_tag(t.pk): t for t in Trunk.objects.prefetch_related("numbers")}
+    live = gateway.list_trunks()
+    unknown = Wanted() if _wildcards(live) else wanted.unknown_trunk(rows.values())
     return _Kind(
         noun="Trunk",
         put=gateway.put_trunk,
         delete=gateway.delete_trunk,
         keys=sync.trunk_keys,
-        live=list(gateway.list_trunks()),
+        live=list(live),
         rows=rows,
-        wanted={tag: wanted.trunk(row) for tag, row in rows.items()},
+        wanted={tag: wanted.trunk(row) for tag, row in rows.items()}
+        | {sync.UNKNOWN_TRUNK: unknown},
     )
 
 
@@ -110,14 +118,26 @@ def _rules(gateway: Gateway) -> _Kind:
     )
 
 
-def _wanted_rules(rows: Iterable[Any], trunk_ids: Mapping[int, str]) -> dict[str, Wanted]:
-    return {sync.rule_tag(row.pk): wanted.rule(row, trunk_ids=trunk_ids) for row in rows}
+def _wildcards(trunks: Iterable[Live]) -> list[Live]:
+    """Somebody else's trunks for any number. LiveKit takes one only, theirs or ours."""
+    return [
+        live
+        for live in trunks
+        if isinstance(live.spec, InboundTrunkSpec)
+        and not live.spec.numbers
+        and not sync.is_our_tag(live.spec.tag)
+    ]
 
 
-def _ids(trunks: _Kind) -> dict[int, str]:
+def _wanted_rules(rows: Iterable[Any], trunk_ids: Mapping[str, str]) -> dict[str, Wanted]:
+    mine = {sync.rule_tag(row.pk): wanted.rule(row, trunk_ids=trunk_ids) for row in rows}
+    return mine | {sync.UNKNOWN_RULE: wanted.unknown_rule(trunk_ids.get(sync.UNKNOWN_TRUNK, ""))}
+
+
+def _ids(trunks: _Kind) -> dict[str, str]:
     """LiveKit's id of each trunk it holds and should hold."""
     return {
-        trunks.rows[tag].pk: live.remote_id
+        tag: live.remote_id
         for tag, live in trunks.ours().items()
         if trunks.wanted[tag].spec is not None
     }
@@ -140,20 +160,20 @@ def _delete_orphans(kind: _Kind, report: Report, *, apply: bool) -> None:
 
 
 def _settle(kind: _Kind, now: datetime, report: Report, *, apply: bool) -> None:
-    """Compare each row with its live object; put what differs; note the outcome on the row."""
+    """Compare what is wanted with what is live; put what differs; note the outcome on the row."""
     todo: dict[str, Spec] = {}
     ours = kind.ours()
-    for tag, row in kind.rows.items():
-        want, live = kind.wanted[tag], ours.get(tag)
+    for tag, want in kind.wanted.items():
+        row, live = kind.rows.get(tag), ours.get(tag)
         if want.spec is None:
-            report.left += [f"{kind.noun} “{row}”: {want.problem}"] if want.problem else []
+            report.left += [f"{kind.called(tag)}: {want.problem}"] if want.problem else []
         elif live is None:
-            report.differences.append(f"{kind.noun} “{row}”: missing on LiveKit.")
+            report.differences.append(f"{kind.called(tag)}: missing on LiveKit.")
             todo[tag] = want.spec
         elif names := sync.differences(want.spec, live.spec):
-            pushed = row.applied_fingerprint == want.spec.fingerprint()
+            pushed = row and row.applied_fingerprint == want.spec.fingerprint()
             why = "changed on LiveKit" if pushed else "not pushed yet"
-            report.differences.append(f"{kind.noun} “{row}”: {', '.join(names)} {why}.")
+            report.differences.append(f"{kind.called(tag)}: {', '.join(names)} {why}.")
             todo[tag] = want.spec
         if apply and tag not in todo:
             remote_id = live.remote_id if live and want.spec else ""
@@ -182,9 +202,10 @@ def _put_all(kind: _Kind, todo: dict[str, Spec], now: datetime, report: Report) 
     if blockers:
         refused = {tag: str(no) for tag, spec in todo.items() if (no := _put(kind, spec, now))}
     for tag, reason in refused.items():
-        row = kind.rows[tag]
-        _note(row, now, remote_id=row.remote_id, error=reason)  # what it had stays in force
-        report.left.append(f"{kind.noun} “{kind.rows[tag]}”: {reason}")
+        row = kind.rows.get(tag)
+        before = row.remote_id if row else ""  # what it had stays in force
+        _note(row, now, remote_id=before, error=reason)
+        report.left.append(f"{kind.called(tag)}: {reason}")
 
 
 def _blocking_each_other(kind: _Kind, todo: Mapping[str, Spec]) -> list[Live]:
@@ -208,7 +229,7 @@ def _put(kind: _Kind, spec: Any, now: datetime) -> str:
         kind.live.remove(live)
     made: type[Live] = LiveRule if isinstance(spec, RuleSpec) else LiveTrunk
     kind.live.append(made(remote_id=remote_id, spec=spec))
-    _note(kind.rows[spec.tag], now, spec=spec, remote_id=remote_id)
+    _note(kind.rows.get(spec.tag), now, spec=spec, remote_id=remote_id)
     return ""
 
 
@@ -224,9 +245,16 @@ def _in_the_way(kind: _Kind, spec: Spec) -> str:
 
 
 def _note(
-    row: Synced, now: datetime, *, spec: Spec | None = None, remote_id: str = "", error: str = ""
+    row: Synced | None,
+    now: datetime,
+    *,
+    spec: Spec | None = None,
+    remote_id: str = "",
+    error: str = "",
 ) -> None:
-    """Write the outcome on the row, if it is news."""
+    """Write the outcome on the row, if there is one and it is news."""
+    if row is None:
+        return
     outcome: dict[str, object] = {
         "remote_id": remote_id,
         "sync_state": SyncState.FAILED if error else SyncState.SYNCED,
@@ -249,6 +277,11 @@ def _warn(trunks: _Kind, rules: _Kind, report: Report) -> None:
         f"anybody, even from strangers. Delete it there, or give it trunks."
         for live in foreign
         if isinstance(live, LiveRule) and not live.spec.trunk_ids
+    ]
+    report.warnings += [
+        f"Trunk {live.remote_id} on LiveKit is not ours and takes any number, so ours for unknown "
+        f"numbers is not made. Delete it there (lk sip), or give it numbers."
+        for live in _wildcards(trunks.live)
     ]
     taken = {number: live.remote_id for live in others for number, _ in trunks.keys(live.spec)}
     cache.set(FOREIGN_KEY, {"warnings": report.warnings, "numbers": taken}, FOREIGN_S)

@@ -9,12 +9,44 @@ from django.db.models import Q
 from agents.models import Project, PublishedPlan
 from telephony import events, lifecycle
 from telephony.lifecycle import CallState
-from telephony.models import ROOM_PREFIX, Call, DispatchRule, Number, Trunk
+from telephony.models import ROOM_PREFIX, UNKNOWN_PREFIX, Call, DispatchRule, Number, Trunk
 
 
 def is_ours(room: str) -> bool:
-    """Whether a room was made by one of our dispatch rules."""
+    """Whether a room was made by one of our rows' dispatch rules."""
     return room.startswith(f"{ROOM_PREFIX}_")
+
+
+def is_unknown_number(room: str) -> bool:
+    """Whether a room holds a caller who dialled a number nobody here has."""
+    return room.startswith(f"{UNKNOWN_PREFIX}_")
+
+
+@transaction.atomic
+def note_unknown_number(
+    *, room: str, at: datetime, room_sid: str, sip_call_id: str, caller: str, called: str
+) -> Call:
+    """A call which is over before it began, for the supervisor's list. Noting it again is fine.
+
+    It was never open, so nobody is told to record it. That it is over makes its empty transcript.
+    """
+    call, is_new = Call.objects.get_or_create(
+        room=room,
+        defaults={
+            "room_sid": room_sid,
+            "sip_call_id": sip_call_id,
+            "caller": caller,
+            "called": called,
+            "state": CallState.FAILED,
+            "end_reason": "unknown_number",
+            "started_at": at,
+            "ended_at": at,
+            "last_seen_at": at,
+        },
+    )
+    if is_new:
+        _tell_over(call)
+    return call
 
 
 @transaction.atomic
@@ -107,14 +139,17 @@ def move_call(*, room: str, to: CallState, at: datetime, reason: str = "") -> bo
     moved = Call.objects.filter(room=room, state__in=lifecycle.sources(to)).update(**changes)
     if moved and over:
         settle_reason(room=room, reason=reason, at=at)
-        call = Call.objects.get(room=room)
-        events.emit(
-            "call_over",
-            payload={
-                "call": call.pk, "room": room, "state": call.state, "reason": call.end_reason,
-            },
-        )  # fmt: skip
+        _tell_over(Call.objects.get(room=room))
     return moved == 1
+
+
+def _tell_over(call: Call) -> None:
+    events.emit(
+        "call_over",
+        payload={
+            "call": call.pk, "room": call.room, "state": call.state, "reason": call.end_reason,
+        },
+    )  # fmt: skip
 
 
 def settle_reason(*, room: str, reason: str, at: datetime) -> bool:
@@ -127,7 +162,10 @@ def settle_reason(*, room: str, reason: str, at: datetime) -> bool:
     touch_call(room=room, at=at)
     unknown = Q(end_reason="") | Q(end_reason="unknown")
     still_open = Q(state__in=list(lifecycle.OPEN_STATES))  # a second bot may have taken over
-    return bool(Call.objects.filter(unknown | still_open, room=room).update(end_reason=reason))
+    settled = Call.objects.filter(unknown | still_open, room=room).update(end_reason=reason)
+    if settled and reason == "refused":  # a hook saw the caller go before we knew that we sent him
+        Call.objects.filter(room=room, state=CallState.ENDED).update(state=CallState.FAILED)
+    return bool(settled)
 
 
 def leg(attributes: Mapping[str, str]) -> dict[str, str]:

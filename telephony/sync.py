@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 
 OWNER = "contactcenter"
+# of the trunk and the rule which refuse calls to numbers nobody here has
+UNKNOWN_TRUNK, UNKNOWN_RULE = f"{OWNER}:trunk:unknown", f"{OWNER}:rule:unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ TrunkSpec = InboundTrunkSpec | OutboundTrunkSpec
 class RuleSpec(Spec):
     trunk_ids: tuple[str, ...]  # never empty: a rule without trunks answers strangers
     room_prefix: str
-    agent_name: str
+    agent_name: str  # empty: no agent
     agent_metadata: str
     empty_timeout_s: int = 30
     departure_timeout_s: int = 3

@@ -63,6 +63,12 @@ def watch_call(*, call_id: int, **_newer: object) -> None:
     _unless_away(watch.watch_call, call_id=call_id)
 
 
+@shared_task
+def refuse_call(*, call_id: int, **_newer: object) -> None:
+    """A call to a number nobody here has. A second run finds its room gone."""
+    _unless_away(watch.refuse_unknown, call_id=call_id)
+
+
 def _unless_away(service: Any, **arguments: object) -> None:
     """LiveKit away is no error of a periodic task: rows say so, and the next beat asks again."""
     try:

@@ -78,6 +78,7 @@ def outbound_message(spec: OutboundTrunkSpec) -> SIPOutboundTrunkInfo:
 
 def rule_message(spec: RuleSpec) -> SIPDispatchRuleInfo:
     individual = SIPDispatchRuleIndividual(room_prefix=spec.room_prefix)
+    agent = RoomAgentDispatch(agent_name=spec.agent_name, metadata=spec.agent_metadata)
     return SIPDispatchRuleInfo(
         name=spec.tag,
         trunk_ids=spec.trunk_ids,
@@ -85,7 +86,7 @@ def rule_message(spec: RuleSpec) -> SIPDispatchRuleInfo:
         room_config=RoomConfiguration(
             empty_timeout=spec.empty_timeout_s,
             departure_timeout=spec.departure_timeout_s,
-            agents=[RoomAgentDispatch(agent_name=spec.agent_name, metadata=spec.agent_metadata)],
+            agents=[agent] if spec.agent_name else [],
         ),
     )
 
@@ -130,7 +131,7 @@ def live_rule(info: SIPDispatchRuleInfo) -> LiveRule:
     ]
     if info.rule.WhichOneof("rule") != "dispatch_rule_individual":
         extras.append("rule")
-    if len(config.agents) > 1:
+    if len(config.agents) > 1 or (config.agents and not agent.agent_name):
         extras.append("room_config.agents")
     spec = RuleSpec(
         tag=info.name,

@@ -1,14 +1,22 @@
 """From rows to specs: what LiveKit should hold for a trunk or rule, or why it must hold nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from django.conf import settings
 
 from agents import seal
 from telephony import sync
-from telephony.models import ROOM_PREFIX, DispatchRule, Trunk
-from telephony.sync import InboundTrunkSpec, OutboundTrunkSpec, RuleSpec, TrunkSpec
+from telephony.models import ROOM_PREFIX, UNKNOWN_PREFIX, DispatchRule, Trunk
+from telephony.sync import (
+    UNKNOWN_RULE,
+    UNKNOWN_TRUNK,
+    InboundTrunkSpec,
+    OutboundTrunkSpec,
+    RuleSpec,
+    TrunkSpec,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +76,15 @@ def _outbound(row: Trunk, password: str) -> Wanted:
     )
 
 
-def rule(row: DispatchRule, *, trunk_ids: Mapping[int, str]) -> Wanted:
-    """`trunk_ids`: LiveKit's ids of the trunks it holds. A rule without any is never pushed."""
+def rule(row: DispatchRule, *, trunk_ids: Mapping[str, str]) -> Wanted:
+    """`trunk_ids`: LiveKit's ids of the trunks it holds, by tag. Without any: never pushed."""
     if not row.enabled:
         return Wanted()
     plan = row.project.published
     if plan is None:
         return Wanted(problem=f"Project “{row.project.name}” is not published. Publish it first.")
-    mine = tuple(sorted(trunk_ids[t.pk] for t in row.trunks.all() if t.pk in trunk_ids))
+    tags = {sync.trunk_tag(t.pk) for t in row.trunks.all()}
+    mine = tuple(sorted(trunk_ids[tag] for tag in tags if tag in trunk_ids))
     if not mine:
         return Wanted(
             problem="None of its trunks is on LiveKit, and a rule without trunks would answer "
@@ -89,4 +98,54 @@ def rule(row: DispatchRule, *, trunk_ids: Mapping[int, str]) -> Wanted:
             agent_name=settings.AGENT_NAME,
             agent_metadata=sync.plan_metadata(plan.digest),
         )
+    )
+
+
+# --- numbers nobody here has ----------------------------------------------------------------------
+
+
+def unknown_trunk(rows: Iterable[Trunk]) -> Wanted:
+    """A trunk without numbers for whatever else our carriers send.
+
+    LiveKit never answers a call for which it has no trunk, and the caller would ring for ever.
+    This one matches when no trunk with the dialled number does, and its rule asks for no agent,
+    so LiveKit refuses such a call by itself after the ringing time-out.
+    """
+    inbound = [t for t in rows if t.enabled and t.direction == Trunk.Direction.INBOUND]
+    networks = sorted({net for row in inbound for net in _networks(row.allowed_addresses)})
+    return Wanted(spec=unknown_trunk_spec(networks)) if networks else Wanted()
+
+
+def _networks(addresses: Iterable[str]) -> Iterable[str]:
+    """As networks throughout: LiveKit compares a bare address with the name in From as well."""
+    for address in addresses:
+        try:
+            yield str(ip_network(address))
+        except ValueError:  # never leave only such a one: LiveKit would let everybody in
+            continue
+
+
+def unknown_trunk_spec(networks: Iterable[str]) -> InboundTrunkSpec:
+    return InboundTrunkSpec(
+        tag=UNKNOWN_TRUNK,
+        name="Numbers nobody here has",
+        numbers=(),
+        allowed_addresses=tuple(networks),
+        ringing_timeout_s=1,
+    )
+
+
+def unknown_rule(trunk_id: str) -> Wanted:
+    return Wanted(spec=unknown_rule_spec(trunk_id)) if trunk_id else Wanted()
+
+
+def unknown_rule_spec(trunk_id: str) -> RuleSpec:
+    return RuleSpec(
+        tag=UNKNOWN_RULE,
+        trunk_ids=(trunk_id,),
+        room_prefix=UNKNOWN_PREFIX,
+        agent_name="",
+        agent_metadata="",
+        empty_timeout_s=5,
+        departure_timeout_s=1,
     )

@@ -99,6 +99,13 @@ def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
         _dispatch_again(call, now, gateway)
 
 
+def refuse_unknown(*, call_id: int, now: datetime, gateway: Gateway) -> None:
+    """End the ringing of somebody who dialled a number nobody here has. The call is noted over."""
+    call = Call.objects.filter(pk=call_id, end_reason="unknown_number").first()
+    if call:
+        gateway.delete_room(room=call.room)
+
+
 def agent_left(*, room: str, at: datetime) -> int | None:
     """Note since when a caller may be alone; return the call which `watch_call` should look at."""
     call = Call.objects.open().filter(room=room)

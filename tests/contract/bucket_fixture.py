@@ -20,8 +20,9 @@ ACCESS_KEY, SECRET_KEY = "tests-access", "tests-only-s3-secret"
 class RealStore:
     """versitygw in its own folder; `folder` is where a test can spoil its files."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, *, region: str) -> None:
         self.folder = folder
+        self.region = region
         self.endpoint = f"http://127.0.0.1:{free_port()}"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -31,7 +32,8 @@ class RealStore:
         keys = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(
-                (program("versitygw"), "--port", address, "posix", str(self.folder)),
+                (program("versitygw"), "--port", address, "--region", self.region,
+                 "posix", str(self.folder)),
                 env={**os.environ, **keys}, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self._wait()
@@ -47,7 +49,7 @@ class RealStore:
             "endpoint": self.endpoint,
             "public_endpoint": self.endpoint,
             "bucket": "recordings",
-            "region": "us-east-1",
+            "region": self.region,
             "access_key": ACCESS_KEY,
             "secret_key": SECRET_KEY,
         }
@@ -80,10 +82,10 @@ class RealStore:
 
 
 @contextmanager
-def real_store(home: Path) -> Iterator[RealStore]:
+def real_store(home: Path, *, region: str = "us-east-1") -> Iterator[RealStore]:
     """A store with the bucket made, until the block is left."""
     (home / "objects").mkdir()
-    store = RealStore(home / "objects", home / "versitygw.log")
+    store = RealStore(home / "objects", home / "versitygw.log", region=region)
     store.start()
     try:
         yield store

@@ -199,6 +199,24 @@ def free_tcp() -> Iterator[Callable[..., str]]:
         sock.close()
 
 
+def test_the_bucket_is_made_in_another_region_too(tmp_path):
+    with real_store(tmp_path, region="eu-central-1") as store:
+        link = store.bucket().upload_link(KEY, size=len(BODY), sha256=SHA256, content_type=TYPE)
+        assert store.request("PUT", link.url, body=BODY, headers=link.headers).status == 200
+
+
+def test_a_store_which_comes_back_still_has_everything(tmp_path):
+    with real_store(tmp_path) as store:
+        bucket = store.bucket()
+        link = bucket.upload_link(KEY, size=len(BODY), sha256=SHA256, content_type=TYPE)
+        store.request("PUT", link.url, body=BODY, headers=link.headers)
+        store.stop()
+        with pytest.raises(StoreUnavailable):
+            bucket.head(KEY)
+        store.start()
+        assert bucket.head(KEY).sha256 == SHA256
+
+
 def test_an_object_spoiled_in_the_store_is_noticed_by_its_length(real):
     bucket = real.bucket()
     link = bucket.upload_link(KEY, size=len(BODY), sha256=SHA256, content_type=TYPE)

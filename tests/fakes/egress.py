@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.json_format import MessageToJson
 from livekit import api
-from livekit.protocol.egress import EgressStatus
 
 from telephony.errors import GatewayUnavailable
 from telephony.live import LiveEgress
@@ -98,7 +97,7 @@ def body_of(event: str, egress: LiveEgress, *, status: str = "", event_id: str =
     """A hook as LiveKit writes it: what is zero is left out, so a start has no status."""
     name = f"EGRESS_{(status or egress.status).upper()}"
     info = api.EgressInfo(
-        egress_id=egress.egress_id, room_name=egress.room, status=EgressStatus.Value(name),
+        egress_id=egress.egress_id, room_name=egress.room, status=name,
         error=egress.error,
     )  # fmt: skip
     if egress.size:

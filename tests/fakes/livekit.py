@@ -27,6 +27,18 @@ class FakeGateway:
         self.forgetful: set[str] = set()  # rooms which Redis has lost, the server has not
         self._ids = count(1)
 
+    # --- what a test sees of it -----------------------------------------------------------------
+
+    @property
+    def lines(self) -> dict[str, TrunkSpec]:
+        """The trunks without the one for unknown numbers."""
+        return {i: spec for i, spec in self.trunks.items() if spec.tag != sync.UNKNOWN_TRUNK}
+
+    @property
+    def answers(self) -> dict[str, RuleSpec]:
+        """The rules without the one for unknown numbers."""
+        return {i: spec for i, spec in self.rules.items() if spec.tag != sync.UNKNOWN_RULE}
+
     # --- what a test does to it -----------------------------------------------------------------
 
     def flushall(self) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import random
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -118,6 +119,23 @@ def test_a_closed_journal_says_why_a_call_ended_which_a_hook_ended_first(ship):
 
 
 @pytest.mark.parametrize(
+    ("reason", "hooks_reason", "state", "said"),
+    [
+        ("refused", "", "failed", "refused"),
+        ("unknown", "", "ended", "abandoned"),  # he had gone before the worker saw him
+        ("unknown", "unknown", "ended", "unknown"),
+        ("abandoned", "unknown", "ended", "abandoned"),
+    ],
+)
+def test_a_hook_may_be_faster_than_the_journal(ship, reason, hooks_reason, state, said):
+    ship(story(opened()))
+    telephony.move_call(room=ROOM, to=CallState.ENDED, at=NOW, reason=hooks_reason)
+    ship(story(closed(reason, answered=False), first=1))
+    call = Call.objects.get()
+    assert (call.state, call.end_reason) == (state, said)
+
+
+@pytest.mark.parametrize(
     ("reason", "state", "said"),
     [
         ("caller", "ended", "caller"),
@@ -177,6 +195,14 @@ def test_a_worker_which_recorded_nothing_is_not_waited_for(ship):
     recording = Recording.objects.get()
     assert recording.state == "failed"
     assert recording.error == "The worker recorded nothing. No space left on the disk."
+
+
+def test_a_worker_which_died_without_a_recording_is_not_waited_for_either(ship):
+    plan = make_plan()
+    ship(story(opened(plan=plan.digest), ANSWERED, closed("error")))
+    assert Recording.objects.get().state == "wanted"  # another worker may take over
+    telephony.move_call(room=ROOM, to=CallState.ENDED, at=NOW)
+    assert Recording.objects.get().state == "failed"
 
 
 def test_a_recording_the_journal_tells_of_is_waited_for(ship):
@@ -281,16 +307,23 @@ def test_an_odd_value_neither_stops_the_journal_nor_the_transcript(ship, odd):
     assert Transcript.objects.get().segments[-1]["text"] == "Yes?"
 
 
-def test_two_journals_of_one_call_are_both_kept(ship):
-    ship(story(opened(), ANSWERED, turn("agent", "Hello.", 1000), closed("error")))
-    ship(story(opened(job="AJ_two"), ANSWERED, turn("agent", "Again.", 1500), closed()),
-         journal="AJ_two")  # fmt: skip
+def test_two_journals_of_one_call_are_told_on_one_clock(ship):
+    """Its worker died, and another one took over."""
+    ship(story(opened(), ANSWERED, turn("agent", "Hello.", 1500), closed("error")))
+    ten_later = timedelta(seconds=10)
+    second = story(opened(), ANSWERED, turn("agent", "Again.", 1000), ("dtmf", {"digit": "1"}))
+    second += story(closed(), first=4)
+    ship(
+        [replace(e, at=(datetime.fromisoformat(e.at) + ten_later).isoformat()) for e in second],
+        journal="AJ_two",
+    )
     assert Call.objects.get().state == "ended"
-    assert sorted(lines()) == ["Again.", "Hello."]
+    told = [(s["text"], s["start_ms"], s["end_ms"]) for s in Transcript.objects.get().segments]
+    assert told == [("Hello.", 1500, 2000), ("Again.", 11000, 11500), ("[1]", 13000, 13000)]
 
 
-def test_entries_may_be_taken_again_by_a_second_process_at_once():
+def test_a_delivery_may_be_in_any_order():
     entries = story(*A_CALL)
-    assert take_entries(journal=JOB, room=ROOM, entries=entries, now=NOW) == 5
     assert take_entries(journal=JOB, room=ROOM, entries=entries[::-1], now=NOW) == 5
+    assert take_entries(journal=JOB, room=ROOM, entries=entries, now=NOW) == 5
     assert JournalEntry.objects.count() == 6

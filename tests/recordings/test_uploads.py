@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -215,11 +216,18 @@ def test_a_second_workers_recording_is_kept_by_its_worker(call, courier, bucket)
     assert bucket.objects == {KEY: SOUND}
 
 
+def test_the_second_workers_recording_begins_on_the_first_ones_clock(call, courier):
+    took_over = [replace(story(opened())[0], at=(NOW + timedelta(seconds=20)).isoformat())]
+    take_entries(journal="AJ_two", room=ROOM, entries=took_over, now=NOW)
+    courier.deliver(journal="AJ_two")
+    assert only().starts_ms == 21_000
+
+
 def test_two_files_offered_at_once_do_not_pass_for_each_other(call, courier, bucket):
     first = courier.offer()
     courier.put(first)
     courier.offer(b"the second half")
-    assert "another checksum" in courier.report(first, status=409)["error"] or only().size != 15
+    assert "uploaded again" in courier.report(first, status=409)["error"]
     assert only().state == "uploading"
 
 

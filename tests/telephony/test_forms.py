@@ -178,7 +178,7 @@ def test_saving_a_trunk_pushes_it(
     with django_capture_on_commit_callbacks(execute=True):
         answer = admin_client.post("/admin/telephony/trunk/add/", trunk_page())
     assert answer.status_code == 302
-    (spec,) = livekit.trunks.values()
+    (spec,) = livekit.lines.values()
     assert spec.numbers == ("+12025550100", "12025550100")
     page = admin_client.get("/admin/telephony/trunk/").content.decode()
     assert "On LiveKit" in page
@@ -197,7 +197,7 @@ def test_deleting_a_trunk_withdraws_it(
     push.push(now=NOW, gateway=livekit)
     with django_capture_on_commit_callbacks(execute=True):
         admin_client.post(f"/admin/telephony/trunk/{trunk.pk}/delete/", {"post": "yes"})
-    assert livekit.trunks == {}
+    assert livekit.lines == {}
 
 
 def test_saving_a_number_pushes_its_trunk(
@@ -209,7 +209,7 @@ def test_saving_a_number_pushes_its_trunk(
             "/admin/telephony/number/add/", {"e164": "+12025550101", "trunk": trunk.pk, "label": ""}
         )
     assert Number.objects.count() == 2
-    (spec,) = livekit.trunks.values()
+    (spec,) = livekit.lines.values()
     assert len(spec.numbers) == 4
 
 
@@ -222,8 +222,8 @@ def test_saving_a_rule_pushes_it_with_its_trunks(
     fields = {"name": "Line", "project": rule.project_id, "trunks": [trunk.pk], "enabled": "on"}
     with django_capture_on_commit_callbacks(execute=True):
         admin_client.post("/admin/telephony/dispatchrule/add/", fields)
-    (spec,) = livekit.rules.values()
-    assert spec.trunk_ids == tuple(livekit.trunks)
+    (spec,) = livekit.answers.values()
+    assert spec.trunk_ids == tuple(livekit.lines)
 
 
 @pytest.mark.parametrize("model", ["trunk", "number", "dispatchrule", "inboundevent"])

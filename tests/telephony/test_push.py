@@ -32,7 +32,7 @@ def test_a_trunk_and_its_rule_arrive_on_livekit(livekit):
     rule = make_rule()
     report = pushed(livekit)
     assert report.left == []
-    (trunk_id, trunk), (spec,) = next(iter(livekit.trunks.items())), livekit.rules.values()
+    (trunk_id, trunk), (spec,) = next(iter(livekit.lines.items())), livekit.answers.values()
     assert trunk.numbers == ("+12025550100", "12025550100")
     assert trunk.allowed_addresses == ("127.0.0.1/32",)
     assert trunk.ringing_timeout_s == settings.RINGING_SECONDS
@@ -74,11 +74,11 @@ def test_pushing_twice_changes_livekit_once(livekit):
 def test_whatever_somebody_changes_on_a_trunk_of_ours_is_put_back(livekit, change):
     make_rule()
     pushed(livekit)
-    (remote_id,) = livekit.trunks
-    right = livekit.trunks[remote_id]
+    (remote_id,) = livekit.lines
+    right = livekit.lines[remote_id]
     livekit.trunks[remote_id] = replace(right, **change)
     report = pushed(livekit)
-    assert livekit.trunks == {remote_id: right}
+    assert livekit.lines == {remote_id: right}
     assert "changed on LiveKit" in report.differences[0]
 
 
@@ -90,11 +90,11 @@ def test_whatever_somebody_changes_on_a_trunk_of_ours_is_put_back(livekit, chang
 def test_whatever_somebody_changes_on_a_rule_of_ours_is_put_back(livekit, change):
     make_rule()
     pushed(livekit)
-    (remote_id,) = livekit.rules
-    right = livekit.rules[remote_id]
+    (remote_id,) = livekit.answers
+    right = livekit.answers[remote_id]
     livekit.rules[remote_id] = replace(right, **change)
     pushed(livekit)
-    assert livekit.rules == {remote_id: right}
+    assert livekit.answers == {remote_id: right}
 
 
 def test_after_redis_was_emptied_everything_comes_back(livekit):
@@ -102,7 +102,7 @@ def test_after_redis_was_emptied_everything_comes_back(livekit):
     pushed(livekit)
     livekit.flushall()
     pushed(livekit)
-    (trunk_id,), (rule,) = livekit.trunks, livekit.rules.values()
+    (trunk_id,), (rule,) = livekit.lines, livekit.answers.values()
     assert rule.trunk_ids == (trunk_id,)
     assert Trunk.objects.get().remote_id == trunk_id
 
@@ -112,7 +112,7 @@ def test_an_answer_lost_on_the_way_makes_no_second_trunk(livekit):
     pushed(livekit)
     Trunk.objects.update(remote_id="", applied_fingerprint="")
     pushed(livekit)
-    assert len(livekit.trunks) == 1
+    assert len(livekit.lines) == 1
 
 
 def test_a_deleted_row_leaves_livekit(livekit):
@@ -122,7 +122,7 @@ def test_a_deleted_row_leaves_livekit(livekit):
     rule.delete()
     trunk.delete()
     pushed(livekit)
-    assert (livekit.trunks, livekit.rules) == ({}, {})
+    assert (livekit.lines, livekit.answers) == ({}, {})
 
 
 def test_a_trunk_switched_off_takes_its_rule_along(livekit):
@@ -130,7 +130,7 @@ def test_a_trunk_switched_off_takes_its_rule_along(livekit):
     pushed(livekit)
     Trunk.objects.update(enabled=False)
     report = pushed(livekit)
-    assert (livekit.trunks, livekit.rules) == ({}, {})
+    assert (livekit.lines, livekit.answers) == ({}, {})
     assert "would answer anybody" in report.left[0]
     assert Trunk.objects.get().sync_state == "synced"
     assert DispatchRule.objects.get().sync_state == "failed"
@@ -141,14 +141,14 @@ def test_a_trunk_which_lost_its_last_number_is_withdrawn_not_opened(livekit):
     pushed(livekit)
     Number.objects.all().delete()
     pushed(livekit)
-    assert livekit.trunks == {}
+    assert livekit.lines == {}
     assert "Add a number" in Trunk.objects.get().sync_error
 
 
 def test_a_rule_of_an_unpublished_project_waits_and_says_so(livekit):
     make_rule(project=make_project(name="Bikes"))
     pushed(livekit)
-    assert livekit.rules == {}
+    assert livekit.answers == {}
     rule = DispatchRule.objects.get()
     assert rule.sync_error == "Project “Bikes” is not published. Publish it first."
 
@@ -162,7 +162,7 @@ def test_publishing_again_moves_the_rule_to_the_new_plan(
     rule.project.save()
     with django_capture_on_commit_callbacks(execute=True):
         plan = make_plan(rule.project)
-    (spec,) = livekit.rules.values()
+    (spec,) = livekit.answers.values()
     assert plan.digest in spec.agent_metadata
 
 
@@ -175,7 +175,7 @@ def test_the_failure_of_one_trunk_does_not_stop_the_others(livekit):
     failed, well = Trunk.objects.get(name="Sales"), Trunk.objects.get(name="Other")
     assert "ST_foreign on LiveKit, which is not ours" in failed.sync_error
     assert (failed.sync_state, well.sync_state) == ("failed", "synced")
-    (rule,) = livekit.rules.values()
+    (rule,) = livekit.answers.values()
     assert rule.trunk_ids == (well.remote_id,)
 
 
@@ -187,18 +187,18 @@ def test_a_refusal_is_shown_and_the_next_push_tries_again(livekit):
     livekit.refusing = ""
     pushed(livekit)
     assert Trunk.objects.get().sync_error == ""
-    assert len(livekit.rules) == 1
+    assert len(livekit.answers) == 1
 
 
 def test_a_refused_change_leaves_what_was_there_in_force(livekit):
     make_rule()
     pushed(livekit)
-    before = dict(livekit.trunks)
+    before = dict(livekit.lines)
     Trunk.objects.update(name="Renamed")
     livekit.refusing = "LiveKit refused: not today."
     pushed(livekit)
-    assert livekit.trunks == before
-    assert Trunk.objects.get().remote_id in livekit.trunks
+    assert livekit.lines == before
+    assert Trunk.objects.get().remote_id in livekit.lines
 
 
 def test_a_number_moves_from_one_trunk_to_the_other(livekit):
@@ -208,7 +208,7 @@ def test_a_number_moves_from_one_trunk_to_the_other(livekit):
     Number.objects.filter(trunk=one).update(trunk=two)
     Number.objects.create(e164="+12025550102", trunk=one)
     assert pushed(livekit).left == []
-    numbers = {spec.name: spec.numbers[0] for spec in livekit.trunks.values()}
+    numbers = {spec.name: spec.numbers[0] for spec in livekit.lines.values()}
     assert numbers == {"Sales": "+12025550102", "Other": "+12025550100"}
 
 
@@ -219,10 +219,10 @@ def test_two_trunks_swap_their_numbers(livekit):
     Number.objects.filter(e164="+12025550100").update(trunk=two)
     Number.objects.filter(e164="+12025550101").update(trunk=one)
     assert pushed(livekit).left == []
-    numbers = {spec.name: spec.numbers[0] for spec in livekit.trunks.values()}
+    numbers = {spec.name: spec.numbers[0] for spec in livekit.lines.values()}
     assert numbers == {"Sales": "+12025550101", "Other": "+12025550100"}
-    (rule,) = livekit.rules.values()
-    assert set(rule.trunk_ids) == set(livekit.trunks)
+    (rule,) = livekit.answers.values()
+    assert set(rule.trunk_ids) == set(livekit.lines)
 
 
 def test_two_rules_swap_their_trunks(livekit):
@@ -235,7 +235,7 @@ def test_two_rules_swap_their_trunks(livekit):
     assert pushed(livekit).left == []
     one.refresh_from_db()
     second.refresh_from_db()
-    assert livekit.rules[second.remote_id].trunk_ids == (one.remote_id,)
+    assert livekit.answers[second.remote_id].trunk_ids == (one.remote_id,)
 
 
 def test_an_inbound_trunk_becomes_outbound(livekit):
@@ -246,7 +246,7 @@ def test_an_inbound_trunk_becomes_outbound(livekit):
         direction="outbound", address="sip.example.com", caller_ids=["+12025550100"]
     )
     assert pushed(livekit).left == []
-    (spec,) = livekit.trunks.values()
+    (spec,) = livekit.lines.values()
     assert spec.address == "sip.example.com"
 
 
@@ -259,14 +259,14 @@ def test_foreign_objects_are_never_touched(livekit):
     make_rule()
     report = pushed(livekit)
     assert livekit.trunks["ST_theirs"] == foreign
-    assert "SDR_theirs" in livekit.rules
+    assert "SDR_theirs" in livekit.answers
     assert report.warnings == []
 
 
 def test_a_foreign_rule_without_trunks_is_warned_about(livekit, admin_client):
     livekit.rules["SDR_open"] = foreign_rule()
     assert "SDR_open" in pushed(livekit).warnings[0]
-    assert "SDR_open" in livekit.rules
+    assert "SDR_open" in livekit.answers
     page = admin_client.get("/admin/telephony/dispatchrule/").content.decode()
     assert "Rule SDR_open on LiveKit is not ours and names no trunk" in page
 
@@ -283,7 +283,7 @@ def test_while_livekit_is_away_rows_wait_and_say_why(livekit):
 def test_the_audit_repairs_without_being_asked(livekit):
     make_rule()
     tasks.audit()
-    assert len(livekit.rules) == 1
+    assert len(livekit.answers) == 1
 
 
 def test_the_audit_bears_livekit_being_away(livekit):
@@ -292,7 +292,7 @@ def test_the_audit_bears_livekit_being_away(livekit):
     tasks.audit()
     livekit.away = False
     tasks.audit()
-    assert len(livekit.rules) == 1
+    assert len(livekit.answers) == 1
 
 
 def test_a_digest_password_is_pushed_but_told_to_nobody(livekit, caplog):
@@ -301,7 +301,7 @@ def test_a_digest_password_is_pushed_but_told_to_nobody(livekit, caplog):
         sealed_auth_password=seal.seal("hunter2-secret", keys=settings.SEAL_KEYS),
     )
     pushed(livekit)
-    (remote_id, spec), row = next(iter(livekit.trunks.items())), Trunk.objects.get()
+    (remote_id, spec), row = next(iter(livekit.lines.items())), Trunk.objects.get()
     assert spec.auth_password == "hunter2-secret"
     assert row.sync_state == "synced"
     livekit.trunks[remote_id] = replace(spec, auth_password="other")

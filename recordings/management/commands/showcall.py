@@ -18,7 +18,9 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--room", help="the call's room; the newest call without it")
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--room", help="the call's room")
+        which.add_argument("--last", action="store_true", help="the newest call (the default)")
         parser.add_argument("--wait", type=float, default=0, help="seconds to wait at most")
         parser.add_argument("--json", action="store_true")
 
@@ -41,7 +43,10 @@ def _find(room: str | None) -> Call | None:
 
 def _is_final(call: Call) -> bool:
     recording = Recording.objects.filter(call=call).first()
-    waiting = recording and recording.state in OPEN_STATES
+    if recording is None:  # the task which makes the row may be late
+        waiting = call.answered_at is not None and services.is_to_be_recorded(call)
+    else:
+        waiting = recording.state in OPEN_STATES
     return Transcript.objects.filter(call=call).exists() and not waiting
 
 

@@ -1,0 +1,135 @@
+"""What LiveKit itself does with a call to a number which none of our trunks has."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from telephony import sync, wanted
+from telephony.caller import call as calls
+from telephony.caller.call import Call, CallFailed
+from telephony.gateway import LiveKitGateway
+from telephony.sync import InboundTrunkSpec, RuleSpec, rule_tag, trunk_tag
+from tests.contract.servers import MediaPlane, media_plane
+
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(90)]
+
+KNOWN, NOBODYS = "+12025550100", "+12025550999"
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory) -> Iterator[MediaPlane]:
+    with media_plane(tmp_path_factory.mktemp("unknown"), sip=True) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def gateway(plane) -> LiveKitGateway:
+    """A line of ours, and the trunk and rule for whatever else its carrier sends."""
+    gateway = LiveKitGateway(
+        url=plane.url, key=plane.key, secret=plane.secret, agent_name="contactcenter"
+    )
+    allowed = ("127.0.0.1/32",)
+    line = gateway.put_trunk(
+        InboundTrunkSpec(
+            tag=trunk_tag(1), name="Line", numbers=(KNOWN, KNOWN[1:]), allowed_addresses=allowed,
+            ringing_timeout_s=20,
+        ),
+        remote_id="",
+    )  # fmt: skip
+    gateway.put_rule(
+        RuleSpec(
+            tag=rule_tag(1), trunk_ids=(line,), room_prefix="call", agent_name="nobody",
+            agent_metadata="{}",
+        ),
+        remote_id="",
+    )  # fmt: skip
+    nobodys = gateway.put_trunk(wanted.unknown_trunk_spec(allowed), remote_id="")
+    gateway.put_rule(wanted.unknown_rule_spec(nobodys), remote_id="")
+    return gateway
+
+
+@dataclass
+class Outcome:
+    status: int
+    seconds: float
+    rooms: set[str]
+    provisional: bool  # 100 or 180 came
+
+
+def ring(
+    plane, gateway, number: str, *, wait_s: float, meanwhile: Callable[[str], None]
+) -> Outcome:
+    """Call a number, look at the rooms while it rings, and wait for a final answer."""
+
+    async def run() -> Outcome:
+        rooms: set[str] = set()
+
+        async def look() -> None:
+            while True:
+                for room in await asyncio.to_thread(gateway.list_rooms):
+                    if room.name not in rooms:
+                        rooms.add(room.name)
+                        await asyncio.to_thread(meanwhile, room.name)
+                await asyncio.sleep(0.05)
+
+        begun = time.monotonic()
+        async with Call(f"sip:{number}@127.0.0.1:{plane.sip_port}") as call:
+            looking = asyncio.create_task(look())
+            with pytest.raises(CallFailed) as failure:
+                await call.answered(wait_s)
+            seconds = time.monotonic() - begun
+            looking.cancel()
+            provisional = bool({"trying", "ringing"} & set(call.times))
+        print(f"{number}: {failure.value.status} after {seconds:.2f} s, rooms {rooms}")
+        return Outcome(failure.value.status, seconds, rooms, provisional)
+
+    outcome = asyncio.run(run())
+    for room in gateway.list_rooms():
+        gateway.delete_room(room=room.name)
+    return outcome
+
+
+def nothing(room: str) -> None:
+    """Only look."""
+
+
+def test_trunk_and_rule_come_back_as_they_were_put(gateway):
+    trunk = next(t for t in gateway.list_trunks() if t.spec.tag == sync.UNKNOWN_TRUNK)
+    assert trunk.spec == wanted.unknown_trunk_spec(("127.0.0.1/32",))
+    rule = next(r for r in gateway.list_rules() if r.spec.tag == sync.UNKNOWN_RULE)
+    assert rule.spec == wanted.unknown_rule_spec(trunk.remote_id)
+
+
+def test_a_number_nobody_has_is_refused_by_livekit_alone(plane, gateway):
+    outcome = ring(plane, gateway, NOBODYS, wait_s=5, meanwhile=nothing)
+    assert outcome.status >= 400
+    assert outcome.seconds < 2.5
+    (room,) = outcome.rooms
+    assert room.startswith("unknown_")
+
+
+def test_deleting_its_room_refuses_the_call_at_once(plane, gateway):
+    outcome = ring(
+        plane, gateway, NOBODYS, wait_s=5, meanwhile=lambda room: gateway.delete_room(room=room)
+    )
+    assert outcome.status >= 400
+    assert outcome.seconds < 1
+
+
+@pytest.mark.parametrize("number", [KNOWN, KNOWN[1:]])
+def test_a_number_of_ours_still_reaches_its_own_rule(plane, gateway, number):
+    """Nobody answers there: it rings on, in a room of that rule."""
+    outcome = ring(plane, gateway, number, wait_s=2.5, meanwhile=nothing)
+    assert outcome.status == 0
+    (room,) = outcome.rooms
+    assert room.startswith("call_")
+
+
+def test_a_stranger_is_not_answered(plane, gateway, monkeypatch):
+    monkeypatch.setattr(calls, "_own_address", lambda server: "127.0.0.2")
+    outcome = ring(plane, gateway, NOBODYS, wait_s=3, meanwhile=nothing)
+    assert (outcome.status, outcome.rooms) == (0, set())
+    assert outcome.provisional  # it did arrive
