@@ -43,7 +43,8 @@ def _inbound(row: Trunk, password: str) -> Wanted:
     numbers = sorted(number.e164 for number in row.numbers.all())
     if not numbers:
         return Wanted(problem="The trunk has no number, so it would take any call. Add a number.")
-    if not row.allowed_addresses and not (row.auth_username and password):
+    networks = tuple(_networks(row.allowed_addresses))
+    if not networks and not (row.auth_username and password):
         return Wanted(
             problem="Anybody could call in. Add the provider's addresses, or name and password."
         )
@@ -52,7 +53,7 @@ def _inbound(row: Trunk, password: str) -> Wanted:
             tag=sync.trunk_tag(row.pk),
             name=row.name,
             numbers=tuple(form for e164 in numbers for form in sync.written_forms(e164)),
-            allowed_addresses=tuple(row.allowed_addresses),
+            allowed_addresses=networks,
             ringing_timeout_s=settings.RINGING_SECONDS,
             auth_username=row.auth_username,
             auth_password=password,
@@ -117,7 +118,7 @@ def unknown_trunk(rows: Iterable[Trunk]) -> Wanted:
 
 
 def _networks(addresses: Iterable[str]) -> Iterable[str]:
-    """As networks throughout: LiveKit compares a bare address with the name in From as well."""
+    """As networks throughout: LiveKit lets a bare address in when From merely names it as host."""
     for address in addresses:
         try:
             yield str(ip_network(address))

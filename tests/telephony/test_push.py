@@ -41,6 +41,14 @@ def test_a_trunk_and_its_rule_arrive_on_livekit(livekit):
     assert (spec.departure_timeout_s, spec.empty_timeout_s) == (3, 30)
 
 
+def test_an_address_is_pushed_as_a_network(livekit):
+    """A bare one would also let in whoever writes it into From, from anywhere."""
+    make_trunk(allowed_addresses=["203.0.113.5", "192.0.2.0/28", "2001:db8::1"])
+    pushed(livekit)
+    (trunk,) = livekit.lines.values()
+    assert trunk.allowed_addresses == ("203.0.113.5/32", "192.0.2.0/28", "2001:db8::1/128")
+
+
 def test_rows_say_that_they_are_on_livekit(livekit):
     rule = make_rule()
     pushed(livekit)
