@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from recordings import egress as egresses
 from recordings import services, tasks
@@ -18,7 +19,7 @@ def call_opened(*, payload: Mapping[str, Any]) -> None:
 
 def call_over(*, payload: Mapping[str, Any]) -> None:
     call = Call.objects.get(pk=payload["call"])
-    services.call_over(call_id=call.pk, answered=call.answered_at is not None)
+    services.skip_unanswered(call_id=call.pk, now=timezone.now())
     services.say_unrecorded(call_id=call.pk)
     recording = Recording.objects.filter(call=call).first()
     if recording and recording.recorder == Recording.Recorder.EGRESS:

@@ -41,7 +41,7 @@ def take_entries(*, journal: str, room: str, entries: Sequence[Entry], now: date
     JournalEntry.objects.bulk_create(rows.values(), ignore_conflicts=True)
     for entry in fresh:
         _apply(call, entry, rows[entry.n].at)
-    _follow_up(call.pk, {entry.kind for entry in fresh})
+    _follow_up(call.pk, {entry.kind for entry in fresh}, now)
     return _complete_until(known | set(rows))
 
 
@@ -120,11 +120,12 @@ def _is_over(call: Call, *, reason: str) -> bool:
     return Call.objects.filter(pk=call.pk, ended_at__isnull=False, end_reason=reason).exists()
 
 
-def _follow_up(call_id: int, fresh: set[str]) -> None:
+def _follow_up(call_id: int, fresh: set[str], now: datetime) -> None:
     """What is done once new entries are stored. Late ones change a transcript which is there."""
     if "opened" in fresh:  # the worker knows the plan; a hook may not have known it
         after_commit(tasks.want_recording.delay, call_id=call_id)
     if fresh and Call.objects.filter(pk=call_id, ended_at__isnull=False).exists():
+        services.skip_unanswered(call_id=call_id, now=now)
         services.say_unrecorded(call_id=call_id)
         after_commit(tasks.build_transcript.delay, call_id=call_id)
 

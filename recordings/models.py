@@ -22,6 +22,10 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
         """Somebody said they would ask LiveKit, and was not heard of again."""
         return self.filter(state=RecordingState.STARTING, claimed_at__lt=moment)
 
+    def of_unanswered(self) -> Self:
+        """Waited for although their call is over and nobody has told that it was answered."""
+        return self.open().filter(call__answered_at=None, call__ended_at__isnull=False)
+
     def egress_wanted(self) -> Self:
         """Egress recordings nobody has begun although their call is on."""
         return self.filter(

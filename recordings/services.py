@@ -1,7 +1,7 @@
 """Recordings: wanted, started, offered a place in the store, verified, played."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.db import IntegrityError, transaction
@@ -18,6 +18,7 @@ from telephony.models import Call
 log = logging.getLogger(__name__)
 
 State = RecordingState
+JOURNAL_COMES_WITHIN = timedelta(seconds=60)
 
 
 class Recorder(Protocol):
@@ -48,7 +49,7 @@ def want_recording(*, call_id: int, now: datetime) -> Recording | None:
     except IntegrityError:  # the same call, from hook and journal at once
         recording = Recording.objects.get(call=call)
     if call.ended_at:
-        call_over(call_id=call.pk, answered=call.answered_at is not None)
+        skip_unanswered(call_id=call.pk, now=now)
         say_unrecorded(call_id=call.pk)
         recording.refresh_from_db()
     return recording
@@ -85,9 +86,20 @@ def move_recording(*, recording_id: int, to: RecordingState, **changes: Any) -> 
     return moved == 1
 
 
-def call_over(*, call_id: int, answered: bool) -> None:
-    """A call that was never answered has nothing to be recorded."""
-    if not answered:
+_UNANSWERED = {"abandoned", "refused", "no_agent", "unknown_number"}
+
+
+def skip_unanswered(*, call_id: int, now: datetime) -> None:
+    """A call that is over and was never answered has nothing to be recorded.
+
+    Hooks tell the end, only the journal tells the answer, and it may come much later: without it
+    nothing is said for a while.
+    """
+    call = Call.objects.get(pk=call_id)
+    if call.ended_at is None or call.answered_at is not None:
+        return
+    told = call.end_reason in _UNANSWERED or JournalEntry.objects.is_complete(call_id)
+    if told or now - call.ended_at > JOURNAL_COMES_WITHIN:
         Recording.objects.filter(
             call_id=call_id, state__in=[State.WANTED, State.STARTING], egress_id=""
         ).update(state=State.SKIPPED, error="")

@@ -94,6 +94,8 @@ def _watch_egresses(now: datetime) -> None:
 
 
 def _give_up(now: datetime) -> None:
+    for recording in Recording.objects.of_unanswered():
+        services.skip_unanswered(call_id=recording.call_id, now=now)
     egresses.give_up_unstarted(now=now)
     services.give_up_waiting(ended_before=now - timedelta(days=1))
 

@@ -231,12 +231,35 @@ def test_two_files_offered_at_once_do_not_pass_for_each_other(call, courier, buc
     assert only().state == "uploading"
 
 
-def test_a_call_that_was_never_answered_has_nothing_to_record(bucket, livekit):
+def test_a_call_that_was_never_answered_has_nothing_to_record(bucket, livekit, clock):
     plan = make_plan()
     take_entries(journal=JOB, room=ROOM, entries=story(opened(plan=plan.digest)), now=NOW)
     services.want_recording(call_id=Call.objects.get().pk, now=NOW)
     telephony.move_call(room=ROOM, to=CallState.ENDED, at=NOW)
-    services.call_over(call_id=Call.objects.get().pk, answered=False)
+    assert only().state == "wanted"  # perhaps it was answered: the journal will tell
+    closed = {"reason": "abandoned", "answered": False, "talked_ms": 0}
+    entries = story(opened(plan=plan.digest), ("closed", closed))
+    take_entries(journal=JOB, room=ROOM, entries=entries, now=NOW)
+    assert only().state == "skipped"
+
+
+def test_a_call_whose_end_is_known_before_its_journal_is_still_recorded(bucket, livekit, clock):
+    """Django was down while it was answered: LiveKit tells the end, the journal comes later."""
+    plan = make_plan()
+    take_entries(journal=JOB, room=ROOM, entries=story(opened(plan=plan.digest)), now=NOW)
+    services.want_recording(call_id=Call.objects.get().pk, now=NOW)
+    telephony.move_call(room=ROOM, to=CallState.ENDED, at=NOW)
+    tasks.sweep.run()
+    assert only().state == "wanted"
+
+
+def test_without_a_journal_an_unanswered_call_is_given_up_after_a_while(bucket, livekit, clock):
+    plan = make_plan()
+    take_entries(journal=JOB, room=ROOM, entries=story(opened(plan=plan.digest)), now=NOW)
+    services.want_recording(call_id=Call.objects.get().pk, now=NOW)
+    telephony.move_call(room=ROOM, to=CallState.ENDED, at=NOW)
+    clock.move(70)
+    tasks.sweep.run()
     assert only().state == "skipped"
 
 
