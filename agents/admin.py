@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.db import models
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
@@ -35,9 +37,9 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
     actions_submit_line = ("publish",)
     fieldsets = (
         ("What callers hear now", {"fields": ("publication", "live_version")}),
-        (None, {"fields": (("name", "slug", "language"), "greeting")}),
+        (None, {"fields": ("name", ("slug", "language"), "greeting")}),
         ("Voice and answers", {
-            "fields": (("stt_account", "llm_account", "tts_account"), ("voice", "vad_preset"),
+            "fields": ("stt_account", "llm_account", ("tts_account", "voice"), "vad_preset",
                        "instructions"),
         }),
         ("What the bot says", {
@@ -47,6 +49,14 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
             "fields": (("silence_s", "max_call_s"), ("record", "recorder")),
         }),
     )  # fmt: skip
+
+    def formfield_for_dbfield(
+        self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(db_field, models.TextField):
+            field.widget.attrs["rows"] = 3  # what is spoken is a sentence or two
+        return field
 
     @display(  # type: ignore[untyped-decorator]
         description="Published", label={LIVE: "success", CHANGED: "warning", NEVER: "danger"}
