@@ -87,7 +87,7 @@ def _why(failure: CallFailed) -> str:
     return {
         0: "LiveKit stays silent for numbers and callers it does not know: see the trunks in the "
         "admin, and `make status`.",
-        486: "All lines are busy, no worker took it, or nobody here has the number: see the call list.",
+        486: "Lines are busy, no worker took it, or nobody has the number: see the list of calls.",
         404: "No trunk or rule takes this number. See the admin.",
     }.get(failure.status, "See `make logs PART=livekit-sip`.")
 
