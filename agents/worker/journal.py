@@ -54,6 +54,12 @@ class Journal:
         self._next += 1
         self.closed = kind == "closed"
 
+    def discard(self) -> None:
+        """Nothing happened here: no file, no entries."""
+        self.path.unlink(missing_ok=True)
+        self.closed = True
+        self._file.close()
+
     def release(self) -> None:
         """Let go of the file; the courier takes it from here."""
         self._file.close()

@@ -95,6 +95,9 @@ class PhoneCall:
         digest = plans.digest_in(self._ctx.job.metadata)
         plan, caller = await asyncio.gather(self._load_plan(digest), self._join())
         self._caller = caller
+        if self._somebody_talks():
+            await self._withdraw()
+            return
         self._write_opened(digest)
         if caller is None or self._reason:
             self.end("abandoned")
@@ -108,6 +111,21 @@ class PhoneCall:
         self._take_tracks(caller)
         await self._mouth.publish(self._ctx.room.local_participant)
         self._look_whether_answered(caller)
+
+    def _somebody_talks(self) -> bool:
+        """A watchdog asked twice because the first agent was slow: two must not talk at once."""
+        agent = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        return any(who.kind == agent for who in self._ctx.room.remote_participants.values())
+
+    async def _withdraw(self) -> None:
+        """Leave the call to the agent who is there, without a trace in the journals."""
+        log.warning("Another agent is in the call; this one leaves")
+        self._finished = True
+        self._reason = "withdrawn"
+        self._journal.discard()
+        await self._ear.aclose()
+        await self._mouth.aclose()
+        self._ctx.shutdown("another agent is in the call")
 
     async def _load_plan(self, digest: str) -> CallPlan | PlanError:
         """A failure is a value here: joining goes on beside it."""

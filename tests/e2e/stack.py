@@ -17,6 +17,7 @@ from deploy.embedded.home import ROOT, Home
 from telephony import demo
 from telephony.caller.call import Call
 from telephony.caller.speech import speak
+from telephony.gateway import LiveKitGateway
 from tests.e2e.ears import Ears
 
 SLOTS = 3
@@ -79,6 +80,13 @@ class Stack:
     async def reply(self, call: Call, since: float) -> str | None:
         await call.quiet(900, 25, since=since)
         return self.ears.line(call.heard_since(since))
+
+    def gateway(self) -> LiveKitGateway:
+        env = self.home.env
+        return LiveKitGateway(
+            url=env["LIVEKIT_URL"], key=env["LIVEKIT_API_KEY"], secret=env["LIVEKIT_API_SECRET"],
+            agent_name="contactcenter",
+        )  # fmt: skip
 
     # --- looking ---------------------------------------------------------------------------------
 

@@ -179,6 +179,36 @@ def test_an_interruption_stops_the_bot_and_is_answered(stack):
     assert not any(line["text"] == demo.ASK_BACK for line in lines)
 
 
+def test_a_second_agent_leaves_the_call_to_the_first(stack):
+    """A watchdog may ask again for an agent who was only slow."""
+    gateway = stack.gateway()
+
+    async def run():
+        async with stack.call(caller="+12025550159") as call:
+            await call.answered()
+            await call.quiet(900)
+            room = eventually(lambda: stack.call_of("+12025550159").get("room"), 10)
+            plan = stack.call_of("+12025550159")["plan_digest"]
+            metadata = json.dumps({"plan": plan})
+            await asyncio.to_thread(gateway.create_dispatch, room=room, metadata=metadata)
+            asked = time.monotonic()
+            await asyncio.sleep(4)  # time to come, and to greet if it stayed
+            spoken = call.first_speech_after(asked)
+            people = await asyncio.to_thread(gateway.list_participants, room=room)
+            heard = await stack.ask(call, "What are your opening hours?")
+            return spoken, [who.kind for who in people], heard
+
+    spoken, kinds, heard = asyncio.run(run())
+    assert spoken is None
+    assert sorted(kinds) == ["agent", "sip"]
+    assert heard == HOURS
+    row = stack.settled("+12025550159")
+    journals = stack.rows(
+        "select distinct journal from recordings_journalentry where call_id = ?", row["id"]
+    )
+    assert len(journals) == 1
+
+
 def test_calls_beyond_the_slots_are_refused_at_once(stack):
     all_is_quiet(stack)
 
