@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from telephony.caller import audio
+from telephony.caller import audio, leg
 from telephony.caller.call import Call, CallFailed
 from tests.fakes.uas import Telephone
 from tests.telephony.test_caller_audio import silence, tone
@@ -108,7 +108,8 @@ async def test_the_other_side_hangs_up():
     assert call.ended_by == "them"
 
 
-async def test_nobody_there_is_no_answer():
+async def test_nobody_there_is_no_answer(monkeypatch):
+    monkeypatch.setattr(leg, "_GOODBYE_S", 0.3)  # nobody is there to take our leave of
     async with Telephone(silent=True) as phone:
         call = Call(phone.uri)
         async with call:
