@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from agents import seal
 from agents.models import FaqEntry, Project, ProviderAccount, PublishedPlan
-from agents.plan import CallPlan, Faq, Stage
+from agents.plan import CallPlan, Faq, PlanError, Stage
 from agents.presets import VAD_PRESETS
 from agents.providers import PROVIDERS, Role
 
@@ -29,6 +29,15 @@ def after_publish(listener: Callable[[], object]) -> None:
     """Call `listener` whenever a plan has gone live; for apps which agents must not know."""
     if listener not in _listeners:
         _listeners.append(listener)
+
+
+def published_plan(*, digest: str) -> CallPlan | None:
+    """What a call ran on; None if nobody knows the digest, or this release cannot read it."""
+    body = PublishedPlan.objects.filter(digest=digest).values_list("body", flat=True).first()
+    try:
+        return CallPlan.from_json(body) if body else None
+    except PlanError:
+        return None
 
 
 @transaction.atomic

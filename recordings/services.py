@@ -6,19 +6,18 @@ from typing import Any, Protocol
 
 from django.db import IntegrityError, transaction
 
-from agents.models import PublishedPlan
-from agents.plan import CallPlan, PlanError
+from agents.services import published_plan
 from recordings.errors import ObjectWrong, SecondRecording
 from recordings.lifecycle import RecordingState, sources
 from recordings.models import JournalEntry, Recording
 from recordings.storage import Bucket, UploadLink
+from recordings.transcripts import ANYWAY_S
 from telephony.live import LiveEgress
 from telephony.models import Call
 
 log = logging.getLogger(__name__)
 
 State = RecordingState
-JOURNAL_COMES_WITHIN = timedelta(seconds=60)
 
 
 class Recorder(Protocol):
@@ -61,16 +60,8 @@ def is_to_be_recorded(call: Call) -> bool:
 
 def _recorder_of(call: Call) -> str:
     """worker, egress, or nothing when the call is not to be recorded."""
-    body = (
-        PublishedPlan.objects.filter(digest=call.plan_digest).values_list("body", flat=True).first()
-    )
-    if body is None:
-        return ""
-    try:
-        plan = CallPlan.from_json(body)
-    except PlanError:
-        return ""
-    return plan.recorder if plan.record else ""
+    plan = published_plan(digest=call.plan_digest)
+    return plan.recorder if plan and plan.record else ""
 
 
 def object_key(call: Call) -> str:
@@ -99,7 +90,7 @@ def skip_unanswered(*, call_id: int, now: datetime) -> None:
     if call.ended_at is None or call.answered_at is not None:
         return
     told = call.end_reason in _UNANSWERED or JournalEntry.objects.is_complete(call_id)
-    if told or now - call.ended_at > JOURNAL_COMES_WITHIN:
+    if told or now - call.ended_at > timedelta(seconds=ANYWAY_S):
         Recording.objects.filter(
             call_id=call_id, state__in=[State.WANTED, State.STARTING], egress_id=""
         ).update(state=State.SKIPPED, error="")

@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from agents.models import PublishedPlan
-from agents.plan import CallPlan, PlanError
+from agents.services import published_plan
 from recordings.models import JournalEntry, Transcript
 from telephony.models import Call
 
@@ -19,10 +18,11 @@ def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
     if call is None or not _is_due(call, now):
         return None
     segments = segments_of(call)
+    plan = published_plan(digest=call.plan_digest)
     transcript, _ = Transcript.objects.update_or_create(
         call=call,
         defaults={
-            "language": _language(call),
+            "language": plan.language if plan else "",
             "text": "\n".join(segment["text"] for segment in segments),
             "segments": segments,
             "built_at": now,
@@ -62,13 +62,3 @@ def _segment(entry: JournalEntry, shift_ms: int) -> dict[str, Any]:
     names = ("who", "text", "via", "interrupted", "latency")
     times = {name: data.get(name, entry.ms) + shift_ms for name in ("start_ms", "end_ms")}
     return {name: data.get(name) for name in names} | times
-
-
-def _language(call: Call) -> str:
-    body = (
-        PublishedPlan.objects.filter(digest=call.plan_digest).values_list("body", flat=True).first()
-    )
-    try:
-        return CallPlan.from_json(body).language if body else ""
-    except PlanError:
-        return ""

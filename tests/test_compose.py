@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.embedded.parts import answers_options
+from tests.contract.servers import free_port
+
 pytestmark = pytest.mark.contract
 
 ROOT = Path(__file__).parent.parent
@@ -62,12 +65,6 @@ def test_commands_of_the_image_exist():
     ]
     programs = {command[0] for command in commands} - {"sh", "python"}
     assert {p for p in programs if not (ROOT / ".venv" / "bin" / p).exists()} == set()
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -125,27 +122,16 @@ def test_the_real_sip_service_starts_with_the_text_in_compose(redis, livekit):
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert answers_options(sip_port), f"no answer to OPTIONS; exit code {process.poll()}"
+        assert becomes_ready(sip_port), f"no answer to OPTIONS; exit code {process.poll()}"
     finally:
         process.kill()
         process.wait()
 
 
-def answers_options(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.bind(("127.0.0.1", 0))
-        line.settimeout(0.5)
-        mine = line.getsockname()[1]
-        message = (
-            f"OPTIONS sip:ping@127.0.0.1:{port} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP 127.0.0.1:{mine};branch=z9hG4bKping\r\n"
-            f"From: <sip:ping@127.0.0.1>;tag=a\r\nTo: <sip:ping@127.0.0.1>\r\n"
-            f"Call-ID: ping\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
-        )
-        for _ in range(40):
-            line.sendto(message.encode(), ("127.0.0.1", port))
-            try:
-                return b"200 OK" in line.recv(4096)
-            except (TimeoutError, ConnectionRefusedError):
-                time.sleep(0.2)
+def becomes_ready(sip_port: int) -> bool:
+    for _ in range(40):
+        try:
+            return answers_options(sip_port)
+        except OSError:
+            time.sleep(0.2)
     return False

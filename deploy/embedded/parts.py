@@ -105,17 +105,21 @@ def _worker(home: Home) -> bool:
 
 
 def _sip(home: Home) -> bool:
-    """livekit-sip answers OPTIONS with 200."""
+    return answers_options(home.port("SIP_PORT"))
+
+
+def answers_options(sip_port: int) -> bool:
+    """Whether a SIP server on loopback answers OPTIONS with 200. Raises OSError if none answers."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.bind(("127.0.0.1", 0))
         line.settimeout(1)
         port = line.getsockname()[1]
         message = (
-            f"OPTIONS sip:ready@127.0.0.1:{home.env['SIP_PORT']} SIP/2.0\r\n"
+            f"OPTIONS sip:ready@127.0.0.1:{sip_port} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKready{port}\r\n"
             f"From: <sip:ready@127.0.0.1>;tag=ready\r\nTo: <sip:ready@127.0.0.1>\r\n"
             f"Call-ID: ready-{port}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
             f"Content-Length: 0\r\n\r\n"
         )
-        line.sendto(message.encode(), ("127.0.0.1", home.port("SIP_PORT")))
+        line.sendto(message.encode(), ("127.0.0.1", sip_port))
         return b" 200 " in line.recv(4096).split(b"\r\n")[0]
