@@ -11,11 +11,17 @@ kind      data
 opened    room, job, sip_call_id, caller, called, trunk, plan (digest), worker
 answered  (nothing)                       the caller's leg became active
 turn      who (caller | agent), text, start_ms, end_ms, interrupted,
-          via (speech | dtmf | greeting | answer | prompt), latency {name: ms}, confidence
+          via (speech | dtmf | greeting | answer | prompt | cache | filler), latency {name: ms},
+          confidence
           latency names: total (caller's last sound to agent's first), end_of_turn, stt, llm, tts
 dtmf      digit
 tool      name, outcome
 handover  (nothing)                       the caller asked for a person
+switch    role (stt | llm | tts), from, to, provider (slug of the one left), reason, lost_ms
+          reason: refused, stalled, broke_off, limited, failed, skipped (known to be down);
+          to is empty when there was no other
+usage     role, provider (slug), model, account, and what it is paid by:
+          input_tokens, cached_tokens, output_tokens | characters | audio_ms; cached: true if free
 error     what, detail                    detail is for a supervisor; no keys, no payloads
 recording starts_ms, duration_ms, sha256, size    sample 0 of the file lies at starts_ms
 closed    reason (see END_REASONS), answered, talked_ms
@@ -25,10 +31,21 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Kind = Literal[
-    "opened", "answered", "turn", "dtmf", "tool", "handover", "error", "recording", "closed"
+    "opened",
+    "answered",
+    "turn",
+    "dtmf",
+    "tool",
+    "handover",
+    "switch",
+    "usage",
+    "error",
+    "recording",
+    "closed",
 ]
 KINDS: tuple[Kind, ...] = (
-    "opened", "answered", "turn", "dtmf", "tool", "handover", "error", "recording", "closed",
+    "opened", "answered", "turn", "dtmf", "tool", "handover", "switch", "usage", "error",
+    "recording", "closed",
 )  # fmt: skip
 
 END_REASONS = {

@@ -41,7 +41,7 @@ class ProviderAccountForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         provider = PROVIDERS.get(data.get("provider", ""))
-        if provider and provider.local and (data.get("key") or data.get("base_url")):
+        if provider and provider.embedded and (data.get("key") or data.get("base_url")):
             self.add_error(
                 "provider",
                 f"{provider.label} runs on this machine. Leave key and base URL empty, "

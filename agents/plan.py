@@ -5,16 +5,19 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # a plan published by the release before stays usable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One provider of speech or language."""
+    """One provider of speech or language: a member of a chain."""
 
     provider: str  # a slug of agents.providers
     options: dict[str, str | int | float | bool] = field(default_factory=dict)
     sealed_key: str = ""  # ciphertext; only a worker holding SEAL_KEY can open it
+    account: str = ""  # the account's name, for supervisors
+    expected_ms: int = 0  # first result, as the price book estimates; 0: nobody knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,7 @@ class Faq:
     answer: str
     variants: tuple[str, ...] = ()
     digit: str = ""  # a key of the telephone which asks this question, or empty
+    live: bool = False  # the answer needs live data: never given from the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,21 @@ class Vad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """What makes answers come sooner; each can be switched off by itself."""
+
+    prewarm: bool = True  # models loaded and connections opened while the telephone rings
+    preemptive_llm: bool = True  # the model begins before the caller's turn is surely over
+    preemptive_tts: bool = True  # … and the voice too; thrown away if he goes on
+    eager_end: bool = True  # begin on words which are not final yet
+    expected_answer: bool = True  # wait less, or longer, by what was asked (yes/no, digits)
+    first_clause: bool = True  # speak after the first clause instead of the first sentence
+    faq_cache: bool = True  # questions of the FAQ are answered without the model
+    filler: bool = True  # a few words when an answer takes long
+    noise_suppression: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallPlan:
     project: str  # slug
     name: str
@@ -48,9 +67,9 @@ class CallPlan:
     apology: str  # spoken when something of ours failed
     handover: str  # spoken when the caller asks for a person
     goodbye: str
-    stt: Stage
-    llm: Stage
-    tts: Stage
+    stt: tuple[Stage, ...]  # chains: the first one which works is used
+    llm: tuple[Stage, ...]
+    tts: tuple[Stage, ...]
     vad: Vad = Vad()
     faq: tuple[Faq, ...] = ()
     record: bool = True
@@ -60,6 +79,11 @@ class CallPlan:
         15  # after this long without a word the caller is asked, after twice the call ends
     )
     silence_prompt: str = ""
+    filler: str = ""  # spoken when an answer takes long, as "One moment, please."
+    fallback_number: str = ""  # E.164; where callers go when every provider is down
+    mode: str = "hybrid"  # api, local or hybrid: how the chains were made
+    turn_detector: str = "v1-mini"  # or english, multilingual: the turn-detector plugin's models
+    speed: Speed = Speed()
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -74,10 +98,12 @@ class CallPlan:
         """Raises UnknownPlanFormat or BrokenPlan."""
         try:
             raw: dict[str, Any] = json.loads(text)
-            if raw["format"] != FORMAT:
+            if raw["format"] not in READABLE:
                 raise UnknownPlanFormat(raw["format"])
             for name in ("stt", "llm", "tts"):
-                raw[name] = Stage(**raw[name])
+                raw[name] = _chain(raw[name])
+            raw["speed"] = Speed(**raw.get("speed", {}))
+            raw["format"] = FORMAT
             raw["vad"] = Vad(**raw["vad"])
             raw["faq"] = tuple(
                 Faq(**{**entry, "variants": tuple(entry["variants"])}) for entry in raw["faq"]
@@ -85,6 +111,19 @@ class CallPlan:
             return cls(**raw)
         except (ValueError, TypeError, KeyError) as reason:
             raise BrokenPlan(str(reason)) from reason
+
+
+def _chain(raw: Any) -> tuple[Stage, ...]:
+    """Format 1 had one provider for each role."""
+    members = tuple(Stage(**one) for one in (raw if isinstance(raw, list) else [raw]))
+    if not members:
+        raise ValueError("a chain without a provider")
+    return members
+
+
+def uses(chain: tuple[Stage, ...], provider: str) -> bool:
+    """Whether a provider (slug) is anywhere in a chain."""
+    return any(stage.provider == provider for stage in chain)
 
 
 def digest_of(text: str) -> str:

@@ -88,9 +88,9 @@ def draft(*, project: Project) -> CallPlan:
         silence_prompt=project.silence_prompt,
         silence_s=project.silence_s,
         max_call_s=project.max_call_s,
-        stt=_stage(project.stt_account),
-        llm=_stage(project.llm_account),
-        tts=_stage(project.tts_account, voice=project.voice),
+        stt=(_stage(project.stt_account),),
+        llm=(_stage(project.llm_account),),
+        tts=(_stage(project.tts_account, voice=project.voice),),
         vad=VAD_PRESETS[project.vad_preset],
         faq=tuple(_faq(entry) for entry in _entries(project)),
         record=project.record,
@@ -117,6 +117,7 @@ def _stage(account: ProviderAccount, *, voice: str = "") -> Stage:
         provider=account.provider,
         options={name: value for name, value in options.items() if value},
         sealed_key=account.sealed_key,
+        account=account.name,
     )
 
 

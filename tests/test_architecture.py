@@ -14,7 +14,7 @@ PACKAGES = ("contactcenter", "agents", "telephony", "recordings", "deploy")
 RESERVED = {
     "livekit.api": {"telephony/gateway.py", "telephony/webhook.py", "agents/worker"},
     "livekit.agents": {"agents/worker"},
-    "livekit.plugins": {"agents/worker/pipeline.py", "agents/worker/providers"},
+    "livekit.plugins": {"agents/worker/providers"},
     "agents.worker": {"agents/worker"},
     "boto3": {"recordings/storage.py"},
     "recordings": {"recordings", "contactcenter"},

@@ -1,7 +1,4 @@
-"""CallPlan → STT, LLM, TTS, VAD, turn detector. The only file which imports livekit.plugins.
-
-The builders are named in agents.providers; a plugin is imported when a plan asks for it.
-"""
+"""CallPlan → STT, LLM, TTS, VAD, turn detector."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,12 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from livekit.agents import AgentSession, UserInputTranscribedEvent, inference, llm, stt, tts, vad
+from livekit.agents import AgentSession, UserInputTranscribedEvent, inference, stt, tts, vad
 
 from agents.plan import BrokenPlan, CallPlan, Stage
 from agents.providers import PROVIDERS, Role
 from agents.seal import unseal
+from agents.worker import providers
+from agents.worker.providers import Material
 
 # The words of a telephone call are short: answer soon, but let people breathe between two parts.
 MIN_ENDPOINTING_S = 0.2
@@ -22,15 +20,6 @@ MAX_ENDPOINTING_S = 1.6
 # A grammar of whole sentences knows better than the detector (which takes every fourth finished
 # question for unfinished) that one is complete.
 COMPLETE_ENDPOINTING_S = 0.45
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What a builder may need."""
-
-    plan: CallPlan
-    folder: Path  # of the prepared plan
-    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +32,13 @@ class Workshop:
 def session_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> AgentSession[Any]:
     """The session of one call. Raises SealBroken, BrokenPlan."""
     ears = vad_of(plan)
-    hearing: stt.STT[Any] = build(Role.STT, plan.stt, Workshop(plan, folder, seal_keys))
+    hearing: stt.STT[Any] = build(Role.STT, plan.stt[0], Workshop(plan, folder, seal_keys))
     if not hearing.capabilities.streaming:
         hearing = stt.StreamAdapter(stt=hearing, vad=ears)
     hearing.prewarm()
     session: AgentSession[Any] = AgentSession(
         stt=hearing,
-        llm=build(Role.LLM, plan.llm, Workshop(plan, folder, seal_keys)),
+        llm=build(Role.LLM, plan.llm[0], Workshop(plan, folder, seal_keys)),
         tts=voice_of(plan, folder=folder, seal_keys=seal_keys),
         vad=ears,
         turn_handling={
@@ -63,7 +52,7 @@ def session_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> AgentSe
         user_away_timeout=None,
         session_close_transcript_timeout=0.2,
     )
-    if plan.stt.provider == "sphinx":
+    if plan.stt[0].provider == "sphinx":
         session.on("user_input_transcribed", partial(_trust_grammar, session))
     return session
 
@@ -78,7 +67,7 @@ def _trust_grammar(session: AgentSession[Any], event: UserInputTranscribedEvent)
 
 
 def voice_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> tts.TTS[Any]:
-    voice: tts.TTS[Any] = build(Role.TTS, plan.tts, Workshop(plan, folder, seal_keys))
+    voice: tts.TTS[Any] = build(Role.TTS, plan.tts[0], Workshop(plan, folder, seal_keys))
     return voice
 
 
@@ -97,7 +86,7 @@ def build(role: Role, stage: Stage, at: Workshop) -> Any:
     provider = PROVIDERS.get(stage.provider)
     if provider is None or provider.role is not role:
         raise BrokenPlan(f"nobody knows the {role} provider {stage.provider!r}")
-    builder: Callable[..., object] = globals()[provider.builder]
+    builder: Callable[..., object] = getattr(providers, provider.builder)
     key = unseal(stage.sealed_key, keys=at.seal_keys) if provider.needs_key else ""
     try:
         return builder(Material(at.plan, at.folder, key), **_options(stage))
@@ -108,52 +97,3 @@ def build(role: Role, stage: Stage, at: Workshop) -> Any:
 def _options(stage: Stage) -> dict[str, Any]:
     """Empty options are as good as none."""
     return {name: value for name, value in stage.options.items() if value != ""}
-
-
-def sphinx_stt(material: Material, **_: Any) -> stt.STT[Any]:
-    from agents.worker.embedded.sphinx import SphinxSTT
-
-    return SphinxSTT(material.folder)
-
-
-def faq_llm(material: Material, **_: Any) -> llm.LLM[Any]:
-    from agents.worker.embedded.engine import FaqLLM, Matcher
-
-    ready = material.folder / "meaning.npy"
-    return FaqLLM(Matcher(material.plan, np.load(ready) if ready.exists() else None))
-
-
-def flite_tts(_: Material, *, voice: str = "slt", **__: Any) -> tts.TTS[Any]:
-    from agents.worker.embedded.flite import FliteTTS
-
-    return FliteTTS(voice)
-
-
-def deepgram_stt(material: Material, **options: Any) -> stt.STT[Any]:
-    from livekit.plugins import deepgram
-
-    return deepgram.STT(api_key=material.key, language=material.plan.language, **options)
-
-
-def openai_stt(material: Material, **options: Any) -> stt.STT[Any]:
-    from livekit.plugins import openai
-
-    return openai.STT(api_key=material.key, language=material.plan.language, **options)
-
-
-def openai_llm(material: Material, **options: Any) -> llm.LLM[Any]:
-    from livekit.plugins import openai
-
-    return openai.LLM(api_key=material.key, **options)
-
-
-def cartesia_tts(material: Material, **options: Any) -> tts.TTS[Any]:
-    from livekit.plugins import cartesia
-
-    return cartesia.TTS(api_key=material.key, language=material.plan.language, **options)
-
-
-def openai_tts(material: Material, **options: Any) -> tts.TTS[Any]:
-    from livekit.plugins import openai
-
-    return openai.TTS(api_key=material.key, **options)

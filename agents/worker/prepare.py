@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from livekit.agents.utils import http_context
 
-from agents.plan import CallPlan
+from agents.plan import CallPlan, uses
 from agents.worker import pipeline
 from agents.worker.prepared import file_of, texts_of, trimmed, write_wav
 
@@ -35,19 +35,19 @@ def is_usable(folder: Path, plan: CallPlan) -> bool:
 async def prepare_files(plan: CallPlan, folder: Path) -> None:
     """Grammar and meanings: quick, local."""
     folder.mkdir(parents=True, exist_ok=True)
-    if plan.stt.provider == "sphinx":
+    if uses(plan.stt, "sphinx"):
         await asyncio.to_thread(_prepare_grammar, plan, folder)
-    if plan.llm.provider == "faq":
+    if uses(plan.llm, "faq"):
         await asyncio.to_thread(_prepare_meaning, plan, folder)
 
 
 def _needed_files(plan: CallPlan) -> list[str]:
-    grammar = ["plan.jsgf", "plan.dict", "phrases.json"] if plan.stt.provider == "sphinx" else []
-    return [*grammar, *(["meaning.npy"] if plan.llm.provider == "faq" else [])]
+    grammar = ["plan.jsgf", "plan.dict", "phrases.json"] if uses(plan.stt, "sphinx") else []
+    return [*grammar, *(["meaning.npy"] if uses(plan.llm, "faq") else [])]
 
 
 def _missing_texts(folder: Path, plan: CallPlan) -> list[str]:
-    return [text for text in texts_of(plan) if not file_of(folder, text, plan.tts).exists()]
+    return [text for text in texts_of(plan) if not file_of(folder, text, plan.tts[0]).exists()]
 
 
 def _prepare_grammar(plan: CallPlan, folder: Path) -> None:
@@ -77,6 +77,6 @@ async def _prepare_voice(plan: CallPlan, folder: Path, seal_keys: list[str]) -> 
         try:
             for text in missing:
                 sound = await voice.synthesize(text).collect()
-                write_wav(file_of(folder, text, plan.tts), trimmed(sound))
+                write_wav(file_of(folder, text, plan.tts[0]), trimmed(sound))
         finally:
             await voice.aclose()

@@ -39,7 +39,7 @@ class Prepared:
 
     @classmethod
     def load(cls, folder: Path, plan: CallPlan) -> "Prepared":
-        files = {text: file_of(folder, text, plan.tts) for text in texts_of(plan)}
+        files = {text: file_of(folder, text, plan.tts[0]) for text in texts_of(plan)}
         return cls({text: read_wav(file) for text, file in files.items() if file.exists()})
 
     def has(self, text: str) -> bool:

@@ -10,7 +10,7 @@ from livekit import api, rtc
 from livekit.agents import AgentSession, AutoSubscribe, JobContext, JobProcess
 from livekit.agents.voice import CloseEvent, CloseReason
 
-from agents.plan import CallPlan, PlanError
+from agents.plan import CallPlan, PlanError, uses
 from agents.seal import SealBroken
 from agents.worker import config as configuration
 from agents.worker import pipeline, plans, prepare, pulse, spool
@@ -48,7 +48,7 @@ def _warm(settings: Config) -> None:
             plan = plans.from_disk(settings.plans_dir, folder.name)
         except PlanError:
             continue
-        if plan is not None and plan.llm.provider == "faq":
+        if plan is not None and uses(plan.llm, "faq"):
             local = True
     if local:
         meaning.model().embed(["warm"])
@@ -79,6 +79,7 @@ class PhoneCall:
         self._bot: Bot | None = None
         self._recorder: Recorder | None = None
         self._plan: CallPlan | None = None
+        self._folder = settings.plans_dir  # … the plan's own in it, once known
         self._caller: rtc.RemoteParticipant | None = None
         self._answered: tuple[float, int] | None = None  # monotonic, journal's ms
         self._ended: float | None = None  # monotonic
@@ -105,7 +106,7 @@ class PhoneCall:
         try:
             if isinstance(plan, Exception):
                 raise plan
-            await self._build(plan)
+            await self._build(plan, plans.folder_of(self._config.plans_dir, digest))
         except (PlanError, SealBroken) as reason:
             self._fall_back(str(reason))
         self._take_tracks(caller)
@@ -148,10 +149,12 @@ class PhoneCall:
         except (TimeoutError, RuntimeError):
             return None
 
-    async def _build(self, plan: CallPlan) -> None:
-        folder = plans.folder_of(self._config.plans_dir, digest := plan.digest())
+    async def _build(self, plan: CallPlan, folder: Path) -> None:
+        self._folder = folder
         if not prepare.is_usable(folder, plan):
-            log.warning("A plan was not prepared before its first call", extra={"digest": digest})
+            log.warning(
+                "A plan was not prepared before its first call", extra={"digest": folder.name}
+            )
             await prepare.prepare_files(plan, folder)
         ready = Prepared.load(folder, plan)
         keys = list(self._config.seal_keys)
@@ -264,8 +267,7 @@ class PhoneCall:
 
     def _apology(self) -> Prepared:
         if self._plan is not None:
-            folder = plans.folder_of(self._config.plans_dir, self._plan.digest())
-            ready = Prepared.load(folder, self._plan)
+            ready = Prepared.load(self._folder, self._plan)
             if ready.has(self._plan.apology):
                 return ready.renamed(self._plan.apology, APOLOGY)
         return Prepared({APOLOGY: read_wav(self._config.data_dir / APOLOGY_FILE)})

@@ -125,9 +125,9 @@ def test_a_plan_carries_only_options_which_are_set_and_only_sealed_keys():
         {"name": "Cloud", "provider": "openai-tts", "key": " sk-secret ", "model": "tts-x"}
     )
     plan = make_plan(make_project(tts_account=saved_account(form), voice="ash"))
-    tts = json.loads(plan.body)["tts"]
+    (tts,) = json.loads(plan.body)["tts"]
     assert tts["options"] == {"model": "tts-x", "voice": "ash"}
-    assert json.loads(plan.body)["stt"]["options"] == {}
+    assert json.loads(plan.body)["stt"][0]["options"] == {}
     assert unseal(tts["sealed_key"], keys=settings.SEAL_KEYS) == "sk-secret"
     assert "sk-secret" not in plan.body
 

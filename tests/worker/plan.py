@@ -54,8 +54,9 @@ def a_plan(**changes: Any) -> CallPlan:
         project="demo", name="Northwind Bikes", language="en", greeting="Welcome to Northwind.",
         instructions="Help.", ask_back="Sorry, could you say it differently?",
         apology="Something went wrong.", handover="A colleague will call you back.",
-        goodbye="Goodbye.", silence_prompt="Are you still there?", stt=Stage(provider="sphinx"),
-        llm=Stage(provider="faq"), tts=Stage(provider="flite", options={"voice": "slt"}),
+        goodbye="Goodbye.", silence_prompt="Are you still there?", stt=(Stage(provider="sphinx"),),
+        llm=(Stage(provider="faq"),),
+        tts=(Stage(provider="flite", options={"voice": "slt"}),),
         vad=Vad(min_silence_ms=250), faq=FAQ,
     )  # fmt: skip
     return replace(plan, **changes)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from agents.plan import UnknownPlanFormat, digest_of
+from agents.plan import CallPlan, UnknownPlanFormat, digest_of
 from agents.worker import plans
 from agents.worker.desk import Desk
 from agents.worker.keeper import Keeper
@@ -40,6 +40,19 @@ async def test_a_plan_damaged_on_disk_is_fetched_again(tmp_path):
         file = tmp_path / plan.digest() / "plan.json"
         file.write_text(file.read_text().replace("Northwind", "Southwind"))
         assert await plans.load(tmp_path, plan.digest(), desk) == plan
+
+
+def test_a_plan_of_the_release_before_is_read():
+    """Format 1 had one provider for each role, and nothing about speed."""
+    old = json.loads(a_plan().to_json()) | {"format": 1}
+    for name in ("filler", "fallback_number", "mode", "turn_detector", "speed"):
+        del old[name]
+    for role in ("stt", "llm", "tts"):
+        (stage,) = old[role]
+        old[role] = {k: v for k, v in stage.items() if k not in {"account", "expected_ms"}}
+    for entry in old["faq"]:
+        del entry["live"]
+    assert CallPlan.from_json(json.dumps(old)) == a_plan()
 
 
 async def test_a_plan_of_a_later_format_says_what_to_upgrade(tmp_path):
