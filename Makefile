@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv/bin
 export SAY DTMF OUT FORMAT PART TARGET CALLER VOICE CALLS
+PROFILE ?= const
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo up down status logs call test lint fix lock bench-call
+.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench-call emulators
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -14,6 +15,9 @@ setup: ## install what is missing (Debian packages, .venv, media servers)
 
 setup-tests:
 	@$(PYTHON) deploy/bootstrap.py --tests
+
+extras: ## install the plugins of all cloud providers
+	@$(PYTHON) deploy/bootstrap.py --extras
 
 demo: setup ## start everything, place a real call and show it
 	@$(VENV)/python -m deploy.embedded demo
@@ -47,3 +51,6 @@ lock: ## pin requirements/*.in again (needs uv)
 
 bench-call: setup ## measure answer, greeting and turn times at the caller's ear
 	@$(VENV)/python -m tests.bench.call
+
+emulators: setup ## stand-ins for all providers, until Ctrl-C: PROFILE=const|zero|jitter
+	@$(VENV)/python -m tests.emulators --profile $(PROFILE)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Installs what this machine lacks, and only that. System Python, standard library only.
 
-`bootstrap.py` prepares to run the product, `bootstrap.py --tests` to test it. Each step says what
-it does and how long it took; a step which is done already is skipped.
+`bootstrap.py` prepares to run the product, `--extras` adds the providers which not everybody needs,
+`--tests` those and what tests need. Each step says what it does and how long it took; a step which
+is done already is skipped.
 """
 
 import hashlib
@@ -58,12 +59,13 @@ class Missing(Exception):
 
 def main() -> None:
     tests = "--tests" in sys.argv[1:]
+    extras = tests or "--extras" in sys.argv[1:]
     try:
         check_python()
         check_disk()
         step("Debian packages", lambda: install_packages(tests=tests))
         check_go()
-        step("Python environment (.venv)", lambda: install_python(tests=tests))
+        step("Python environment (.venv)", lambda: install_python(tests=tests, extras=extras))
         for folder, package, name, about in GO_TOOLS:
             work = partial(build, folder, package, name, about)
             step(f"{name} (built from deploy/{folder}/go.mod)", work)
@@ -151,8 +153,8 @@ def succeeds(*command: str, says: str = "") -> bool:
     return done.returncode == 0 and says in {"", done.stdout.strip()}
 
 
-def install_python(*, tests: bool) -> str:
-    files = ["base", "model", *(["dev"] if tests else [])]
+def install_python(*, tests: bool, extras: bool) -> str:
+    files = ["base", "model", *(["extras"] if extras else []), *(["dev"] if tests else [])]
     stamp = VENV / "installed"
     wanted = "\n".join(f"{name} {digest(ROOT / 'requirements' / f'{name}.txt')}" for name in files)
     if stamp.exists() and set(wanted.split("\n")) <= set(stamp.read_text().split("\n")):
