@@ -58,6 +58,8 @@ END_REASONS = {
     "no_agent": "No worker answered in time, so the call was refused.",
     "unknown_number": "Nobody here has the number that was dialled.",
     "error": "Something of ours failed.",
+    "providers": "Every provider of speech or answers was down, so the bot apologised and ended.",
+    "transferred": "The caller was sent to another number.",
     "shutdown": "The worker was stopped.",
     "unknown": "The call is gone; nobody told us why.",
 }

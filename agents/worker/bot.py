@@ -1,4 +1,7 @@
-"""The agent of one call: greets, answers, asks when nothing is said, says good-bye."""
+"""The agent of one call: greets, answers, asks when nothing is said, says good-bye.
+
+Its three nodes stand between the session and the chains of providers.
+"""
 
 import asyncio
 import logging
@@ -6,12 +9,17 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, ModelSettings
+from livekit.agents import Agent, AgentSession, ModelSettings, llm, stt
 from livekit.agents.voice import SpeechHandle
 
 from agents.entries import END_REASONS
 from agents.plan import CallPlan
+from agents.worker.cache import FaqCache
+from agents.worker.chain.eager import Eager
+from agents.worker.chain.members import AllDown
+from agents.worker.embedded.engine import last_words
 from agents.worker.journal import Journal
+from agents.worker.pipeline import Pipeline
 from agents.worker.prepared import Prepared
 from agents.worker.tools import tools_of
 
@@ -28,15 +36,24 @@ class Bot(Agent):
         plan: CallPlan,
         prepared: Prepared,
         journal: Journal,
+        talk: Pipeline,
         *,
         end: Callable[[str], None],
+        give_up: Callable[[str], None],
+        cache: FaqCache | None = None,
     ) -> None:
-        """`end` hangs up; it is called once, with a key of END_REASONS."""
+        """`end` hangs up; it is called once, with a key of END_REASONS. `give_up` ends a call in
+        which no provider of a role (stt, llm, tts) works any more."""
         super().__init__(instructions=instructions_of(plan), tools=tools_of(self))
         self.plan = plan
         self._prepared = prepared
         self._journal = journal
+        self._talk = talk
+        self._eager = Eager(enabled=plan.speed.eager_end)
+        self._cache = cache
+        self._cached: set[str] = set()  # what was answered without a model
         self._end = end
+        self._give_up = give_up
         self._leaving = False
         self._asked = False
         self._quiet_since = 0.0  # the loop's clock
@@ -108,10 +125,47 @@ class Bot(Agent):
             log.warning("The last words of a call were cut", extra={"reason": reason})
         self._end(reason)
 
+    def was_cached(self, text: str) -> bool:
+        return text in self._cached
+
+    # --- the nodes -------------------------------------------------------------------------------
+
+    async def stt_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncGenerator[stt.SpeechEvent, None]:
+        try:
+            async for heard in self._talk.hearing.hear(audio):
+                for event in self._eager.feed(heard):
+                    yield event
+        except AllDown as down:
+            self._down(down)
+
+    async def llm_node(
+        self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncGenerator[llm.ChatChunk | str, None]:
+        if (known := await self._known_answer(chat_ctx)) is not None:
+            yield known
+            return
+        try:
+            async for chunk in self._talk.mind.think(chat_ctx, tools, model_settings.tool_choice):
+                yield chunk
+        except AllDown as down:
+            self._down(down)
+
+    async def _known_answer(self, chat_ctx: llm.ChatContext) -> str | None:
+        items = chat_ctx.items
+        asks = items and isinstance(items[-1], llm.ChatMessage) and items[-1].role == "user"
+        if self._cache is None or not asks:  # a model which called a tool waits for its words
+            return None
+        answer = await self._cache.answer(last_words(items))
+        if answer is not None:
+            self._cached.add(answer)
+        return answer
+
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncGenerator[rtc.AudioFrame, None]:
-        """A sentence which is ready is played; all else goes to the voice of the plan."""
+        """A sentence which is ready is played; all else goes to the voices of the plan."""
         pieces = aiter(text)
         begun = ""
         whole = False
@@ -123,15 +177,29 @@ class Bot(Agent):
             for frame in self._prepared.frames(begun):
                 yield frame
         elif begun.strip() or not whole:
-            spoken = Agent.default.tts_node(self, _joined(begun, pieces), model_settings)
-            async for frame in spoken:
-                yield frame
+            try:
+                async for frame in self._talk.voice.speak(_joined(begun, pieces)):
+                    yield frame
+            except AllDown as down:
+                self._down(down)
+
+    def _down(self, down: AllDown) -> None:
+        if not self._leaving:
+            self._leaving = True
+            self._give_up(str(down.role))
 
     # --- silence and length ----------------------------------------------------------------------
 
     def _watch_states(self, session: AgentSession[Any]) -> None:
-        session.on("user_state_changed", lambda _: self._stir(spoke=True))
+        session.on("user_state_changed", self._caller_changed)
         session.on("agent_state_changed", lambda _: self._stir())
+
+    def _caller_changed(self, event: Any) -> None:
+        self._stir(spoke=True)
+        if event.new_state == "speaking":
+            self._talk.hearing.speech_began()
+        elif event.old_state == "speaking":
+            self._talk.hearing.speech_ended(self.plan.vad.min_silence_ms / 1000)
 
     def _stir(self, *, spoke: bool = False) -> None:
         self._quiet_since = asyncio.get_running_loop().time()

@@ -20,6 +20,8 @@ class Config:
     data_dir: Path
     agent_name: str = "contactcenter"
     control_url: str = "http://127.0.0.1:8000"
+    redis_url: str = field(default="redis://127.0.0.1:6390/0", repr=False)
+    probe_s: int = 30  # how often providers which are down are asked whether they are back
     slots: int = 20
     idle_processes: int = 5
     host: str = "127.0.0.1"
@@ -61,6 +63,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         data_dir=_data_dir(environ),
         agent_name=environ.get("AGENT_NAME", "contactcenter"),
         control_url=environ.get("CONTROL_URL", "http://127.0.0.1:8000").rstrip("/"),
+        redis_url=environ.get("REDIS_URL", "redis://127.0.0.1:6390/0"),
+        probe_s=_number(environ, "HEALTH_CHECK_INTERVAL", 30),
         slots=slots,
         idle_processes=_number(environ, "IDLE_PROCESSES", min(slots, 5)),
         host=environ.get("WORKER_HOST", "127.0.0.1"),

@@ -62,6 +62,13 @@ class Desk:
     async def uploaded(self, recording_id: int) -> None:
         await self._json("POST", f"/internal/recordings/{recording_id}/uploaded", {})
 
+    async def trials(self) -> list[dict[str, Any]]:
+        """Providers a supervisor wants tried; each is handed out once."""
+        return list((await self._json("POST", "/internal/plans/trials", {})).get("trials", []))
+
+    async def tried(self, trial_id: int, outcome: dict[str, Any]) -> None:
+        await self._json("POST", f"/internal/plans/trials/{trial_id}", outcome)
+
     async def put(self, url: str, headers: dict[str, str], file: Path) -> None:
         """Raises DeskAway on whatever is not success: addresses expire, stores go away."""
         assert self._http is not None

@@ -8,7 +8,7 @@ before anybody answers: livekit-sip sends 200 OK once it hears one.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from livekit import rtc
 from livekit.agents import io
 from livekit.agents.utils import aio
+
+from agents.worker.noise import Cleaner
 
 Samples = npt.NDArray[np.int16]
 
@@ -50,7 +52,9 @@ class Mouth(io.AudioOutput):
         self.source = source or rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
         self.tap: Tap | None = None
         self._waiting: deque[Samples] = deque()
-        self._sent: deque[tuple[float, Samples]] = deque()  # start (monotonic), not yet heard
+        # start (monotonic), sound, whether it belongs to the segment; not yet heard
+        self._sent: deque[tuple[float, Samples, bool]] = deque()
+        self._filling: deque[Samples] = deque()  # sound beside all segments, played first
         self._rest = np.zeros(0, dtype=np.int16)
         self._news = asyncio.Event()
         self._running = asyncio.Event()
@@ -90,8 +94,26 @@ class Mouth(io.AudioOutput):
         self._complete = True
         self._news.set()
 
+    def fill(self, sound: rtc.AudioFrame) -> bool:
+        """A few words while an answer is awaited; False if something is being said already."""
+        if self._open or self._waiting or self._filling or time.monotonic() < self._busy_until:
+            return False
+        samples = np.frombuffer(sound.data, dtype=np.int16)
+        short = np.pad(samples, (0, -len(samples) % FRAME))
+        self._filling.extend(short[n : n + FRAME] for n in range(0, len(short), FRAME))
+        self._news.set()
+        return True
+
+    def hush(self) -> None:
+        """The caller speaks: no more of what fill() began."""
+        if self._filling:
+            self._filling.clear()
+            if not self._open:
+                self._take_back()
+
     def clear_buffer(self) -> None:
         """Silence at once; what was not heard is neither played nor recorded."""
+        self.hush()
         if not self._open:
             return
         self._take_back()
@@ -122,7 +144,7 @@ class Mouth(io.AudioOutput):
         """Whole frames which have not begun to play, oldest first."""
         now = time.monotonic()
         self.source.clear_queue()
-        unheard = [samples for start, samples in self._sent if start >= now]
+        unheard = [samples for start, samples, ours in self._sent if start >= now and ours]
         self._sent.clear()
         self._played -= sum(map(len, unheard))
         self._busy_until = now
@@ -133,7 +155,9 @@ class Mouth(io.AudioOutput):
     async def _play(self) -> None:
         while True:
             await self._running.wait()
-            if self._waiting:
+            if self._filling:
+                await self._send(self._filling.popleft(), ours=False)
+            elif self._waiting:
                 await self._send(self._waiting.popleft())
             elif self._open and self._complete:
                 await self._until_heard()
@@ -141,14 +165,15 @@ class Mouth(io.AudioOutput):
                 self._news.clear()
                 await self._news.wait()
 
-    async def _send(self, samples: Samples) -> None:
+    async def _send(self, samples: Samples, *, ours: bool = True) -> None:
+        """`ours`: part of a segment, which is counted."""
         now = time.monotonic()
         start = max(now, self._busy_until)
-        if self._played == 0:
+        if ours and self._played == 0:
             self.on_playback_started(created_at=time.time() + start - now)
         self._busy_until = start + len(samples) / RATE
-        self._played += len(samples)
-        self._sent.append((start, samples))
+        self._played += len(samples) if ours else 0
+        self._sent.append((start, samples, ours))
         while self._sent and self._sent[0][0] < now - 1:
             self._sent.popleft()
         if self.tap:
@@ -176,7 +201,7 @@ class Ear(io.AudioInput):
     def __init__(self) -> None:
         super().__init__(label="line")
         self.tap: Tap | None = None
-        self.on_first: Callable[[], None] | None = None
+        self.cleaner: Cleaner | None = None  # takes noise out of what the session hears
         self._frames: aio.Chan[rtc.AudioFrame] = aio.Chan()
         self._task: asyncio.Task[None] | None = None
         self._due = 0.0  # monotonic: where the next frame belongs
@@ -191,7 +216,7 @@ class Ear(io.AudioInput):
     def hear(self, frame: rtc.AudioFrame) -> None:
         """One frame from the caller, just received."""
         if not self._frames.closed:
-            self._frames.send_nowait(frame)
+            self._frames.send_nowait(self.cleaner.clean(frame) if self.cleaner else frame)
         if self.tap:
             self._place(self.tap, frame)
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 # What these say in passing (transcripts, numbers, rooms) is not ours to keep.
 _QUIET = (
-    "livekit", "livekit.agents", "livekit.plugins", "livekit.rtc", "aiohttp", "httpx", "openai",
-    "asyncio", "opentelemetry",
+    "livekit", "livekit.agents", "livekit.plugins", "livekit.rtc", "aiohttp", "httpx", "httpx2",
+    "openai", "anthropic", "asyncio", "opentelemetry",
 )  # fmt: skip
 # Others are dropped: the framework's records hold rooms (named after the caller's number), whole
 # jobs and what was said.

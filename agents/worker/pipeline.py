@@ -1,4 +1,4 @@
-"""CallPlan → STT, LLM, TTS, VAD, turn detector."""
+"""CallPlan → chains of STT, LLM and TTS, VAD, turn detector, session."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,67 +6,114 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from livekit.agents import AgentSession, UserInputTranscribedEvent, inference, stt, tts, vad
+from livekit.agents import AgentSession, inference, tts, vad
 
-from agents.plan import BrokenPlan, CallPlan, Stage
+from agents.plan import BrokenPlan, CallPlan, PlanError, Stage
 from agents.providers import PROVIDERS, Role
 from agents.seal import unseal
-from agents.worker import providers
+from agents.worker import providers, turns
+from agents.worker.chain.fronts import FrontLLM, FrontSTT, FrontTTS
+from agents.worker.chain.hearing import Hearing
+from agents.worker.chain.members import Carefree, Chain, Health, Member, Switch
+from agents.worker.chain.speaking import RATE, Voice
+from agents.worker.chain.thinking import Mind
 from agents.worker.providers import Material
 
-# The words of a telephone call are short: answer soon, but let people breathe between two parts.
-MIN_ENDPOINTING_S = 0.2
-MAX_ENDPOINTING_S = 1.6
-# A grammar of whole sentences knows better than the detector (which takes every fourth finished
-# question for unfinished) that one is complete.
-COMPLETE_ENDPOINTING_S = 0.45
+GUESSES = 7  # answers begun before the caller's turn was over, in one turn
+
+Metrics = Callable[[Member, Any], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
     plan: CallPlan
-    folder: Path
+    folder: Path  # of the prepared plan
     seal_keys: list[str] = field(repr=False)
 
 
-def session_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> AgentSession[Any]:
-    """The session of one call. Raises SealBroken, BrokenPlan."""
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What one call talks with."""
+
+    session: AgentSession[Any]
+    hearing: Hearing
+    mind: Mind
+    voice: Voice
+    chains: tuple[Chain, ...]
+
+    def prewarm(self) -> None:
+        """Open connections before the first word; the recogniser opens its own on start."""
+        self.mind.prewarm()
+        self.voice.prewarm()
+
+    async def aclose(self) -> None:
+        for chain in self.chains:
+            chain.stop()
+            for member in chain.members:
+                await member.engine.aclose()
+
+
+def pipeline_of(
+    at: Workshop,
+    *,
+    health: Health | None = None,
+    on_switch: Callable[[Switch], None] = lambda switch: None,
+    on_metrics: Metrics = lambda member, metrics: None,
+) -> Pipeline:
+    """Raises PlanError, SealBroken."""
+    plan = at.plan
+    chains = {
+        role: Chain(role, members, health or Carefree(), on_switch)
+        for role, members in _members(at, on_metrics).items()
+    }
     ears = vad_of(plan)
-    hearing: stt.STT[Any] = build(Role.STT, plan.stt[0], Workshop(plan, folder, seal_keys))
-    if not hearing.capabilities.streaming:
-        hearing = stt.StreamAdapter(stt=hearing, vad=ears)
-    hearing.prewarm()
+    hearing = Hearing(chains[Role.STT], ears)
+    mind = Mind(chains[Role.LLM])
+    voice = Voice(chains[Role.TTS], first_clause=plan.speed.first_clause)
     session: AgentSession[Any] = AgentSession(
-        stt=hearing,
-        llm=build(Role.LLM, plan.llm[0], Workshop(plan, folder, seal_keys)),
-        tts=voice_of(plan, folder=folder, seal_keys=seal_keys),
+        stt=FrontSTT(lambda: hearing.serving),
+        llm=FrontLLM(lambda: mind.serving),
+        tts=FrontTTS(lambda: voice.serving, sample_rate=RATE),
         vad=ears,
         turn_handling={
             # both named explicitly: left out, they may be looked for in a cloud
-            "turn_detection": inference.TurnDetector(version="v1-mini"),
-            "endpointing": {"min_delay": MIN_ENDPOINTING_S, "max_delay": MAX_ENDPOINTING_S},
+            "turn_detection": turns.detector_of(plan),
+            "endpointing": turns.endpointing_of(plan),
             "interruption": {"mode": "vad", "min_duration": 0.3},
-            "preemptive_generation": {"enabled": True, "preemptive_tts": True},
+            "preemptive_generation": {
+                "enabled": plan.speed.preemptive_llm,
+                "preemptive_tts": plan.speed.preemptive_tts,
+                "max_retries": GUESSES,
+            },
         },
         aec_warmup_duration=None,
         user_away_timeout=None,
         session_close_transcript_timeout=0.2,
     )
-    if plan.stt[0].provider == "sphinx":
-        session.on("user_input_transcribed", partial(_trust_grammar, session))
-    return session
+    return Pipeline(session, hearing, mind, voice, tuple(chains.values()))
 
 
-def _trust_grammar(session: AgentSession[Any], event: UserInputTranscribedEvent) -> None:
-    from agents.worker.embedded.sphinx import NOT_UNDERSTOOD
-
-    if event.is_final:
-        complete = NOT_UNDERSTOOD not in event.transcript
-        longest = COMPLETE_ENDPOINTING_S if complete else MAX_ENDPOINTING_S
-        session.update_options(endpointing_opts={"max_delay": longest})
+def _members(at: Workshop, on_metrics: Metrics) -> dict[Role, list[Member]]:
+    """Of each chain those which can be built. Raises the first problem if none can."""
+    found: dict[Role, list[Member]] = {}
+    chains = {Role.STT: at.plan.stt, Role.LLM: at.plan.llm, Role.TTS: at.plan.tts}
+    for role, stages in chains.items():
+        members, problems = [], []
+        for stage in stages:
+            try:
+                members.append(Member(role, stage, build(role, stage, at)))
+            except PlanError as problem:
+                problems.append(problem)
+        if not members:
+            raise problems[0]
+        for member in members:
+            member.engine.on("metrics_collected", partial(on_metrics, member))
+        found[role] = members
+    return found
 
 
 def voice_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> tts.TTS[Any]:
+    """The voice of what is spoken in advance."""
     voice: tts.TTS[Any] = build(Role.TTS, plan.tts[0], Workshop(plan, folder, seal_keys))
     return voice
 
@@ -82,12 +129,12 @@ def vad_of(plan: CallPlan) -> vad.VAD:
 
 
 def build(role: Role, stage: Stage, at: Workshop) -> Any:
-    """An STT, LLM or TTS. Raises SealBroken, BrokenPlan."""
+    """An STT, LLM or TTS. Raises SealBroken, BrokenPlan, MissingExtra."""
     provider = PROVIDERS.get(stage.provider)
     if provider is None or provider.role is not role:
         raise BrokenPlan(f"nobody knows the {role} provider {stage.provider!r}")
     builder: Callable[..., object] = getattr(providers, provider.builder)
-    key = unseal(stage.sealed_key, keys=at.seal_keys) if provider.needs_key else ""
+    key = unseal(stage.sealed_key, keys=at.seal_keys)
     try:
         return builder(Material(at.plan, at.folder, key), **_options(stage))
     except (TypeError, ValueError) as reason:

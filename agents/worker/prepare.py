@@ -12,7 +12,7 @@ from livekit.agents.utils import http_context
 
 from agents.plan import CallPlan, uses
 from agents.worker import pipeline
-from agents.worker.prepared import file_of, texts_of, trimmed, write_wav
+from agents.worker.prepared import file_of, narrow, texts_of, trimmed, write_wav
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +37,23 @@ async def prepare_files(plan: CallPlan, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if uses(plan.stt, "sphinx"):
         await asyncio.to_thread(_prepare_grammar, plan, folder)
-    if uses(plan.llm, "faq"):
+    if _matches(plan):
         await asyncio.to_thread(_prepare_meaning, plan, folder)
+
+
+def caches(plan: CallPlan) -> bool:
+    """Whether questions of the FAQ are answered before a model is asked."""
+    english = plan.language.partition("-")[0] == "en"  # which is what the embeddings know
+    return plan.speed.faq_cache and bool(plan.faq) and english and plan.llm[0].provider != "faq"
+
+
+def _matches(plan: CallPlan) -> bool:
+    return uses(plan.llm, "faq") or caches(plan)
 
 
 def _needed_files(plan: CallPlan) -> list[str]:
     grammar = ["plan.jsgf", "plan.dict", "phrases.json"] if uses(plan.stt, "sphinx") else []
-    return [*grammar, *(["meaning.npy"] if uses(plan.llm, "faq") else [])]
+    return [*grammar, *(["meaning.npy"] if _matches(plan) else [])]
 
 
 def _missing_texts(folder: Path, plan: CallPlan) -> list[str]:
@@ -77,6 +87,6 @@ async def _prepare_voice(plan: CallPlan, folder: Path, seal_keys: list[str]) -> 
         try:
             for text in missing:
                 sound = await voice.synthesize(text).collect()
-                write_wav(file_of(folder, text, plan.tts[0]), trimmed(sound))
+                write_wav(file_of(folder, text, plan.tts[0]), trimmed(narrow(sound)))
         finally:
             await voice.aclose()

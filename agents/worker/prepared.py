@@ -10,6 +10,7 @@ from livekit import rtc
 
 from agents.plan import CallPlan, Stage
 
+RATE = 16_000
 FRAME_S = 0.1
 SILENT = 160  # amplitude, -46 dBFS
 BEFORE_S, AFTER_S = 0.01, 0.08
@@ -19,7 +20,7 @@ def texts_of(plan: CallPlan) -> list[str]:
     """What is worth having ready, the greeting first."""
     fixed = (
         plan.greeting, plan.ask_back, plan.apology, plan.handover, plan.goodbye,
-        plan.silence_prompt,
+        plan.silence_prompt, plan.filler,
     )  # fmt: skip
     answers = (entry.answer for entry in plan.faq)
     return list(dict.fromkeys(text for text in (*fixed, *answers) if text.strip()))
@@ -54,6 +55,9 @@ class Prepared:
         """How long it takes to say; 0 if it is not ready."""
         sound = self._sounds.get(_key(text))
         return sound.duration if sound else 0.0
+
+    def whole(self, text: str) -> rtc.AudioFrame | None:
+        return self._sounds.get(_key(text))
 
     def renamed(self, text: str, name: str) -> "Prepared":
         """The sound of one text under another name."""
@@ -96,6 +100,14 @@ def trimmed(sound: rtc.AudioFrame) -> rtc.AudioFrame:
     start = max(0, loud[0] - round(sound.sample_rate * BEFORE_S))
     piece = samples[start : loud[-1] + round(sound.sample_rate * AFTER_S)]
     return rtc.AudioFrame(piece.tobytes(), sound.sample_rate, 1, len(piece))
+
+
+def narrow(sound: rtc.AudioFrame) -> rtc.AudioFrame:
+    """At the rate of the line."""
+    if sound.sample_rate == RATE:
+        return sound
+    resampler = rtc.AudioResampler(sound.sample_rate, RATE, quality=rtc.AudioResamplerQuality.HIGH)
+    return rtc.combine_audio_frames([*resampler.push(sound), *resampler.flush()])
 
 
 def _key(text: str) -> str:

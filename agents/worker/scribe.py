@@ -1,5 +1,6 @@
 """Writes what a session reports into the call's journal."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,26 @@ _CALLER_DELAYS = {"stt": "transcription_delay", "end_of_turn": "end_of_turn_dela
 _AGENT_DELAYS = {"total": "e2e_latency", "llm": "llm_node_ttft", "tts": "tts_node_ttfb"}
 
 
+LONGEST_VAD_S = 3.0  # a longer wait was another turn's
+
+
 class Scribe:
     def __init__(
-        self, plan: CallPlan, journal: Journal, prepared: Prepared, played_s: Callable[[], float]
+        self,
+        plan: CallPlan,
+        journal: Journal,
+        prepared: Prepared,
+        played_s: Callable[[], float],
+        *,
+        cached: Callable[[str], bool] = lambda text: False,
+        first_token_ms: Callable[[str], int | None] = lambda text: None,
     ) -> None:
-        """`played_s`: how much of the segment which ended last was heard, in s."""
+        """`played_s`: how much of the segment which ended last was heard, in s. `cached`: whether
+        an answer was given without a model. `first_token_ms`: how long the model took to begin;
+        the framework sees only the first clause."""
+        self._cached = cached
+        self._first_token_ms = first_token_ms
+        self._silent_since = 0.0  # wall clock: when the caller's speech counted as ended
         self._journal = journal
         self._played_s = played_s
         self._prepared = prepared
@@ -31,6 +47,11 @@ class Scribe:
     def follow(self, session: AgentSession[Any]) -> None:
         session.on("conversation_item_added", self._said)
         session.on("error", self._failed)
+        session.on("user_state_changed", self._user_changed)
+
+    def _user_changed(self, event: Any) -> None:
+        if event.old_state == "speaking":
+            self._silent_since = time.time()
 
     def _said(self, event: ConversationItemAddedEvent) -> None:
         item = event.item
@@ -66,6 +87,10 @@ class Scribe:
         if item.interrupted:  # the framework tells when it decided, not when silence began
             end = start + self._played_s()
         latency = {ours: metrics.get(theirs) for ours, theirs in delays.items()}
+        if who == "caller" and 0 <= self._silent_since - end < LONGEST_VAD_S:
+            latency["vad"] = self._silent_since - end
+        if who == "agent" and (first := self._first_token_ms(text)) is not None:
+            latency["llm"] = first / 1000
         self._journal.write(
             "turn", who=who, text=text, via=via,
             start_ms=self._journal.ms(start),
@@ -78,6 +103,8 @@ class Scribe:
     def _via(self, text: str) -> str:
         if text == self._greeting:
             return "greeting"
+        if self._cached(text):
+            return "cache"
         return "prompt" if text in self._prompts and text not in self._answers else "answer"
 
     def _heard_part(self, text: str) -> str:

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import signal
+from collections.abc import Sequence
 
 from livekit.agents import AgentServer
 
@@ -14,7 +15,11 @@ from agents.worker.admission import Admission
 from agents.worker.config import Config
 from agents.worker.courier import Courier
 from agents.worker.desk import Desk
+from agents.worker.examiner import Examiner
 from agents.worker.keeper import Keeper
+from agents.worker.prober import Prober
+from agents.worker.providers.modules import modules_of
+from agents.worker.providers.turn import register_models
 
 log = logging.getLogger(__name__)
 
@@ -28,32 +33,41 @@ async def serve(config: Config) -> int:
     """Until SIGTERM or SIGINT. Returns the exit code."""
     stopping = _stop_signals()
     _stay_at_home()
+    register_models()
     (config.data_dir / "ready.json").unlink(missing_ok=True)
-    admission = Admission(config)
-    server = admission.jobs = build(config, admission)
-    admission.on_free = lambda free: _keep_warm(server, min(free, config.idle_processes))
     async with Desk(config.control_url, config.worker_token) as desk:
-        keeper = Keeper(config, desk, idle=lambda: _idle(server))
-        courier = Courier(config, desk, on_orphan=admission.hang_up)
-        server.on("worker_registered", lambda *_: setattr(keeper, "registered", True))
+        keeper = Keeper(config, desk)
         await keeper.make_apology()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(keeper.look(), FIRST_PLANS_S)
-        helpers = [asyncio.create_task(keeper.run()), asyncio.create_task(courier.run())]
-        code = await _run(server, stopping, config)
-        for helper in helpers:
-            helper.cancel()
-        await courier.flush(timeout_s=FLUSH_S)
+        code = await _serve(config, desk, keeper, stopping)
     (config.data_dir / "ready.json").unlink(missing_ok=True)
     return code
 
 
-def build(config: Config, admission: Admission) -> AgentServer:
+async def _serve(config: Config, desk: Desk, keeper: Keeper, stopping: asyncio.Event) -> int:
+    admission = Admission(config)
+    server = admission.jobs = build(config, admission, modules_of(keeper.plans()))
+    admission.on_free = lambda free: _keep_warm(server, min(free, config.idle_processes))
+    keeper.idle = lambda: _idle(server)
+    server.on("worker_registered", lambda *_: setattr(keeper, "registered", True))
+    courier = Courier(config, desk, on_orphan=admission.hang_up)
+    prober, examiner = Prober(config, keeper.plans), Examiner(config, desk)
+    helpers = [asyncio.create_task(helper.run()) for helper in (keeper, courier, prober, examiner)]
+    code = await _run(server, stopping, config)
+    for helper in helpers:
+        helper.cancel()
+    await courier.flush(timeout_s=FLUSH_S)
+    return code
+
+
+def build(config: Config, admission: Admission, plugins: Sequence[str] = ()) -> AgentServer:
+    """`plugins`: modules which job processes get from the fork server."""
     server = AgentServer(
         ws_url=config.livekit_url, api_key=config.livekit_api_key,
         api_secret=config.livekit_api_secret, host=config.host, port=config.port,
         num_idle_processes=config.idle_processes, setup_fnc=session.set_up,
-        load_fnc=admission.load, load_threshold=math.inf, preload_modules=PRELOAD,
+        load_fnc=admission.load, load_threshold=math.inf, preload_modules=[*PRELOAD, *plugins],
         # a worker without LiveKit waits for it; the supervisor has nothing better to do either
         max_retry=1_000_000_000, drain_timeout=config.drain_seconds, session_end_timeout=20.0,
         initialize_process_timeout=30.0,

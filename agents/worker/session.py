@@ -6,31 +6,28 @@ import time
 from pathlib import Path
 from typing import Any
 
-from livekit import api, rtc
-from livekit.agents import AgentSession, AutoSubscribe, JobContext, JobProcess
+from livekit import rtc
+from livekit.agents import AutoSubscribe, JobContext, JobProcess
 from livekit.agents.voice import CloseEvent, CloseReason
 
 from agents.plan import CallPlan, PlanError, uses
 from agents.seal import SealBroken
 from agents.worker import config as configuration
-from agents.worker import pipeline, plans, prepare, pulse, spool
+from agents.worker import plans, prepare, pulse, spool
 from agents.worker.bot import Bot
+from agents.worker.chain.health import SharedHealth
 from agents.worker.config import Config
+from agents.worker.conversation import Conversation
 from agents.worker.desk import Desk
+from agents.worker.farewell import Farewell
 from agents.worker.journal import Journal
 from agents.worker.line import Ear, Mouth
-from agents.worker.prepared import Prepared, read_wav
 from agents.worker.recorder import Recorder
-from agents.worker.scribe import Scribe
 
 log = logging.getLogger(__name__)
 
 JOIN_S = 10.0
 PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller rings
-HANG_UP_S = 3.0
-LAST_SOUND_S = 0.25  # between the last sound leaving us and its end at the caller's ear
-APOLOGY = "We are sorry. This line cannot take your call at the moment. Please call again later."
-APOLOGY_FILE = "apology.wav"
 
 
 def set_up(process: JobProcess) -> None:
@@ -74,8 +71,10 @@ class PhoneCall:
         self._config = settings
         self._journal = Journal(settings.journal_dir, ctx.job.id)
         self._mouth = Mouth()
+        self._farewell = Farewell(ctx, settings, self._mouth)
+        self._health = SharedHealth(settings.redis_url)
+        self._talk: Conversation | None = None
         self._ear = Ear()
-        self._session: AgentSession[Any] | None = None
         self._bot: Bot | None = None
         self._recorder: Recorder | None = None
         self._plan: CallPlan | None = None
@@ -85,7 +84,6 @@ class PhoneCall:
         self._ended: float | None = None  # monotonic
         self._reason = ""
         self._listening = False
-        self._hung_up = False
         self._finished = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -94,7 +92,9 @@ class PhoneCall:
     async def open(self) -> None:
         self._follow_room(self._ctx.room)
         digest = plans.digest_in(self._ctx.job.metadata)
-        plan, caller = await asyncio.gather(self._load_plan(digest), self._join())
+        plan, caller, _ = await asyncio.gather(
+            self._load_plan(digest), self._join(), self._health.look()
+        )
         self._caller = caller
         if self._somebody_talks():
             await self._withdraw()
@@ -156,16 +156,17 @@ class PhoneCall:
                 "A plan was not prepared before its first call", extra={"digest": folder.name}
             )
             await prepare.prepare_files(plan, folder)
-        ready = Prepared.load(folder, plan)
-        keys = list(self._config.seal_keys)
-        self._session = session = pipeline.session_of(plan, folder=folder, seal_keys=keys)
+        self._talk = talk = Conversation(plan, folder, self._journal)
         self._plan = plan
-        self._bot = Bot(plan, ready, self._journal, end=self.end)
-        Scribe(plan, self._journal, ready, self._mouth.heard_s).follow(session)
-        session.on("error", self._on_error)
-        session.on("close", self._on_close)
-        session.input.audio, session.output.audio = self._ear, self._mouth
-        await session.start(self._bot, record=False)
+        await talk.begin(
+            self._ear, self._mouth, seal_keys=list(self._config.seal_keys), health=self._health,
+            end=self.end, give_up=self.give_up,
+        )  # fmt: skip
+        self._bot = talk.bot
+        assert talk.session is not None
+        talk.session.on("error", self._on_error)
+        talk.session.on("close", self._on_close)
+        self._health.follow()
 
     def _fall_back(self, detail: str) -> None:
         """No plan, no bot: the caller hears an apology of ours."""
@@ -238,7 +239,7 @@ class PhoneCall:
             return
         now = time.monotonic()
         self._answered = (now, self._journal.ms())
-        if self._bot and self._session:
+        if self._bot:
             self._bot.answered()
         else:
             self._start(self._apologise())
@@ -256,21 +257,10 @@ class PhoneCall:
         self._mouth.tap = self._ear.tap = self._recorder
 
     async def _apologise(self) -> None:
-        """In the plan's own words if there are any, without any provider."""
         try:
-            for frame in self._apology().frames(APOLOGY):
-                await self._mouth.capture_frame(frame)
-            self._mouth.flush()
-            await self._mouth.drained()
+            await self._farewell.apologise(self._plan, self._folder)
         finally:
             self.end("error")
-
-    def _apology(self) -> Prepared:
-        if self._plan is not None:
-            ready = Prepared.load(self._folder, self._plan)
-            if ready.has(self._plan.apology):
-                return ready.renamed(self._plan.apology, APOLOGY)
-        return Prepared({APOLOGY: read_wav(self._config.data_dir / APOLOGY_FILE)})
 
     def end(self, reason: str, *, at: float | None = None) -> None:
         """Whatever comes first is the reason. `at`: when it happened (monotonic), default now."""
@@ -286,24 +276,29 @@ class PhoneCall:
             self._start(self._hang_up(reason))
 
     async def _hang_up(self, reason: str) -> None:
-        await self._mouth.drained()
-        await asyncio.sleep(LAST_SOUND_S)
-        await self._delete_room()
+        await self._farewell.hang_up()
+        self._gone(reason)
+
+    def _gone(self, reason: str) -> None:
         self._ended = time.monotonic()
         self._ctx.shutdown(reason)
 
-    async def _delete_room(self) -> None:
-        """The only way to send the caller a BYE."""
-        request = api.DeleteRoomRequest(room=self._ctx.room.name)
-        try:
-            await asyncio.wait_for(self._ctx.api.room.delete_room(request), HANG_UP_S)
-            self._hung_up = True
-        except api.ServerError as refusal:
-            # the caller was quicker, or the room is gone with him
-            if refusal.code != api.ServerErrorCode.NOT_FOUND:
-                log.exception("Hanging up failed", extra={"job": self._ctx.job.id})
-        except Exception:
-            log.exception("Hanging up failed", extra={"job": self._ctx.job.id})
+    def give_up(self, role: str) -> None:
+        """No provider of a role works: an apology, then another telephone or the end."""
+        self._journal.write("error", what=role, detail="Every provider of this chain is down.")
+        self._start(self._give_up())
+
+    async def _give_up(self) -> None:
+        if self._talk:
+            await self._talk.interrupt()
+        await self._farewell.apologise(self._plan, self._folder)
+        number = self._plan.fallback_number if self._plan else ""
+        if number and self._caller and await self._farewell.transfer(self._caller, number):
+            self._journal.write("tool", name="transfer", outcome="to the fallback number")
+            self._reason = self._reason or "transferred"
+            self._gone("transferred")
+        else:
+            self.end("providers")
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -313,8 +308,8 @@ class PhoneCall:
             return
         self._finished = True
         self._reason = self._reason or "shutdown"
-        if self._is_listed() and not self._hung_up:
-            await self._delete_room()
+        if self._is_listed() and not self._farewell.hung_up:
+            await self._farewell.delete_room()
         ended = self._ended or time.monotonic()
         for task in self._tasks:
             task.cancel()
@@ -324,6 +319,9 @@ class PhoneCall:
         self._write_closed(ended)
         self._journal.release()
         await self._mouth.aclose()
+        if self._talk:
+            await self._talk.aclose()
+        await self._health.aclose()
 
     def _is_listed(self) -> bool:
         people = self._ctx.room.remote_participants
@@ -352,7 +350,3 @@ class PhoneCall:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def apology_path(settings: Config) -> Path:
-    return settings.data_dir / APOLOGY_FILE

@@ -66,3 +66,31 @@ def stretches(pcm: Pcm, rate: int = 8000, *, pause_ms: int = 700) -> list[tuple[
         else:
             found.append((begin, end))
     return [(a, b) for a, b in found if b - a > rate // 5]
+
+
+class WordEars:
+    """Hears single words, in any order and number: what was said twice, and what was lost."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        known = sorted({word for line in lines for word in words(line).split()})
+        self._decoder = Decoder(samprate=16000, loglevel="FATAL", lm=None)
+        spoken = [word for word in known if self._decoder.lookup_word(word)]
+        self._decoder.add_jsgf_string(
+            "words", f"#JSGF V1.0; grammar words; public <some> = ({' | '.join(spoken)})+;"
+        )
+        self._decoder.activate_search("words")
+
+    def words(self, pcm: Pcm, rate: int = 8000) -> list[str]:
+        """In the order they were heard, each stretch of speech by itself."""
+        heard: list[str] = []
+        for begin, end in stretches(pcm, rate, pause_ms=350):
+            edge = rate // 10
+            heard += self._stretch(pcm[max(0, begin - edge) : end + edge], rate)
+        return heard
+
+    def _stretch(self, pcm: Pcm, rate: int) -> list[str]:
+        self._decoder.start_utt()
+        self._decoder.process_raw(to_16k(pcm, rate).tobytes(), full_utt=True)
+        self._decoder.end_utt()
+        hypothesis = self._decoder.hyp()
+        return hypothesis.hypstr.split() if hypothesis else []

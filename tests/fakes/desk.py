@@ -20,6 +20,8 @@ class FakeDesk:
         self.rooms: dict[str, str] = {}
         self.recordings: dict[int, dict[str, Any]] = {}
         self.objects: dict[str, bytes] = {}
+        self.wishes: list[dict[str, Any]] = []  # providers to try, not handed out yet
+        self.trials: dict[int, dict[str, Any] | None] = {}  # handed out, and what came of them
         self.away = False  # answers 503 to everything
         self.lost_answers = 0  # so many answers to journals get lost after they were stored
         self.store_away = False
@@ -48,6 +50,8 @@ class FakeDesk:
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/internal/plans/", self._live)
         app.router.add_get("/internal/plans/{digest}", self._plan)
+        app.router.add_post("/internal/plans/trials", self._hand_out)
+        app.router.add_post("/internal/plans/trials/{id}", self._tried)
         app.router.add_post("/internal/journal", self._journal)
         app.router.add_post("/internal/recordings", self._recording)
         app.router.add_post("/internal/recordings/{id}/uploaded", self._uploaded)
@@ -74,6 +78,24 @@ class FakeDesk:
         if body is None:
             return web.json_response({"error": "no such plan"}, status=404)
         return web.Response(text=body, content_type="application/json")
+
+    async def _hand_out(self, _: web.Request) -> web.Response:
+        """One at a time, each once."""
+        given, self.wishes = self.wishes[:1], self.wishes[1:]
+        self.trials |= {wish["id"]: None for wish in given}
+        return web.json_response({"trials": given})
+
+    async def _tried(self, request: web.Request) -> web.Response:
+        number, said = int(request.match_info["id"]), await request.json()
+        if number not in self.trials:
+            return web.json_response({"error": "no such trial"}, status=404)
+        if self.trials[number] is not None:
+            return web.json_response({"error": "it is over"}, status=409)
+        shape = {name: type(value).__name__ for name, value in said.items()}
+        if shape != {"ok": "bool", "ms": "int", "text": "str", "error": "str", "wav": "str"}:
+            return web.json_response({"error": f"no outcome: {shape}"}, status=400)
+        self.trials[number] = said
+        return web.json_response({"ok": said["ok"]})
 
     async def _journal(self, request: web.Request) -> web.Response:
         said = await request.json()

@@ -13,6 +13,7 @@ from agents.worker.journal import Journal
 from agents.worker.line import RATE, Ear
 from agents.worker.prepared import Prepared
 from agents.worker.scribe import Scribe
+from agents.worker.turns import Endpointing
 from tests.fakes.desk import wait_until
 from tests.worker.plan import a_plan, on_the_phone
 
@@ -88,10 +89,16 @@ async def talk(folder, tmp_path):
     async def begin(**changes):
         plan = a_plan(**changes)
         book = Journal(tmp_path, "AJ_1")
-        session = pipeline.session_of(plan, folder=folder, seal_keys=[])
+        line = pipeline.pipeline_of(pipeline.Workshop(plan, folder, []))
+        session = line.session
+        Endpointing(plan, session)
         ready = Prepared.load(folder, plan)
         ear = Ear()
-        bot = Bot(plan, ready, book, end=lambda reason: call.ended.append(reason))
+        bot = Bot(
+            plan, ready, book, line,
+            end=lambda reason: call.ended.append(reason),
+            give_up=lambda role: call.ended.append(f"no {role}"),
+        )  # fmt: skip
         call = Conversation(session, bot, ear, book)
         Scribe(plan, book, ready, lambda: 0.5).follow(session)
         session.input.audio, session.output.audio = ear, Loudspeaker()

@@ -74,7 +74,8 @@ async def test_the_keeper_prepares_live_plans_and_goes_on_with_them_without_djan
     async with FakeDesk() as fake, Desk(fake.url, TOKEN) as desk:
         config = a_config(tmp_path, url=fake.url)
         fake.plans = {plan.digest(): plan.to_json(), digest_of(broken): broken}
-        keeper = Keeper(config, desk, idle=lambda: 3)
+        keeper = Keeper(config, desk)
+        keeper.idle = lambda: 3
         await keeper.look()
         assert keeper.ready == [plan.digest()]
         assert not (tmp_path / "ready.json").exists(), "not registered yet"

@@ -31,8 +31,16 @@ class Decision:
 class Matcher:
     """Which FAQ entry, or which wish, a sentence means. Blocking: about 10 ms."""
 
-    def __init__(self, plan: CallPlan, vectors: meaning.Matrix | None = None) -> None:
+    def __init__(
+        self,
+        plan: CallPlan,
+        vectors: meaning.Matrix | None = None,
+        *,
+        sure: float = SURE,
+        margin: float = MARGIN,
+    ) -> None:
         self.plan = plan
+        self._sure, self._margin = sure, margin
         self._owners = owners(plan)
         self._vectors = vectors if vectors is not None else vectors_of(plan)
         self._exact = {
@@ -43,17 +51,23 @@ class Matcher:
     def decide(self, text: str) -> Decision:
         # "[unclear] when are you open": what was understood counts
         text = re.sub(r"\[[^]]*\]", " ", text)
-        if (owner := self._exact.get(_key(text))) is not None:
-            return self._decision(owner, 1.0)
+        if (decision := self.exact(text)) is not None:
+            return decision
         if not any(character.isalnum() for character in text):
             return Decision("ask_back")
         return self._nearest(text)
+
+    def exact(self, text: str) -> Decision | None:
+        """If it is one of the plan's own sentences; quick."""
+        owner = self._exact.get(_key(text))
+        return None if owner is None else self._decision(owner, 1.0)
 
     def _nearest(self, text: str) -> Decision:
         scores = self._vectors @ meaning.model().embed([text])[0]
         best = int(np.argmax(scores))
         rivals = [s for s, o in zip(scores, self._owners, strict=True) if o != self._owners[best]]
-        if scores[best] < SURE or scores[best] - max(rivals, default=-1.0) < MARGIN:
+        lead = scores[best] - max(rivals, default=-1.0)
+        if scores[best] < self._sure or lead < self._margin:
             return Decision("ask_back", score=float(scores[best]))
         return self._decision(self._owners[best], float(scores[best]))
 

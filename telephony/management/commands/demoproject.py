@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 
-from agents.models import FaqEntry, Project, ProviderAccount
-from agents.services import publish
+from agents.models import ChainMember, FaqEntry, Project, ProviderAccount
+from agents.services import publish, take_environment
 from telephony import demo
 from telephony.models import DispatchRule, Number, Trunk
 
@@ -21,6 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """The push to LiveKit is left to the audit, which looks every 10 s."""
         self._login()
+        take_environment()
         project = self._project()
         trunk, _ = Trunk.objects.get_or_create(
             name=demo.TRUNK, defaults={"allowed_addresses": ["127.0.0.1/32"]}
@@ -53,14 +54,7 @@ class Command(BaseCommand):
         return project
 
     def _draft(self) -> Project:
-        stt, llm, tts = (
-            ProviderAccount.objects.get_or_create(name=name, defaults={"provider": slug})[0]
-            for name, slug in (
-                ("Embedded recogniser", "sphinx"),
-                ("Embedded answers", "faq"),
-                ("Embedded voice", "flite"),
-            )
-        )
+        """On the embedded providers, whatever the environment says."""
         project = Project.objects.create(
             slug=demo.SLUG,
             name=demo.NAME,
@@ -68,11 +62,19 @@ class Command(BaseCommand):
             ask_back=demo.ASK_BACK,
             handover=demo.HANDOVER,
             goodbye=demo.GOODBYE,
+            mode="local",
             vad_preset="fast_qa",
-            stt_account=stt,
-            llm_account=llm,
-            tts_account=tts,
+            turn_detector="v1-mini",
         )
+        for role, name, slug in (
+            ("stt", "Embedded recogniser", "sphinx"),
+            ("llm", "Embedded answers", "faq"),
+            ("tts", "Embedded voice", "flite"),
+        ):
+            account, _ = ProviderAccount.objects.get_or_create(
+                name=name, defaults={"provider": slug}
+            )
+            ChainMember.objects.create(project=project, role=role, account=account)
         for position, entry in enumerate(demo.FAQ):
             FaqEntry.objects.create(project=project, position=position, **entry)
         return project

@@ -1,0 +1,78 @@
+"""A few words when an answer is late: a caller who hears nothing believes the line is dead.
+
+Late is counted from the caller's last sound. Nothing is said into a pause of his: only when his
+turn is over and an answer is owed, or when a recogniser is overdue.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from livekit.agents import AgentSession
+
+from agents.worker.journal import Journal
+from agents.worker.line import Mouth
+from agents.worker.prepared import Prepared
+
+LATE_S = 0.95  # the way to the caller's ear adds 0.15 s on both sides
+TICK_S = 0.05
+AGAIN_S = 6.0  # in one wait the words are said again only after so long
+
+
+class Filler:
+    def __init__(
+        self, session: AgentSession[Any], mouth: Mouth, prepared: Prepared, journal: Journal,
+        *, words: str, silence_s: float,
+    ) -> None:  # fmt: skip
+        """`silence_s`: how long the caller has been silent when his speech counts as ended."""
+        self._session = session
+        self._mouth = mouth
+        self._sound = prepared.whole(words)
+        self._words = words
+        self._journal = journal
+        self._silence_s = silence_s
+        self._ended = 0.0  # the caller's last sound (monotonic)
+        self._overdue = False
+        self._said = 0.0
+        session.on("user_state_changed", self._user)
+        session.on("agent_state_changed", self._agent)
+
+    def overdue(self) -> None:
+        """A recogniser does not deliver what the caller said."""
+        self._overdue = True
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while self._sound is not None:
+            await asyncio.sleep(TICK_S)
+            if self._is_late():
+                self._say()
+
+    def _is_late(self) -> bool:
+        owed = self._overdue or self._session.agent_state == "thinking"
+        if not owed or not self._ended or self._session.user_state == "speaking":
+            return False
+        now = time.monotonic()
+        return now - self._ended >= LATE_S and now - self._said >= AGAIN_S
+
+    def _say(self) -> None:
+        if self._sound is None or not self._mouth.fill(self._sound):
+            return
+        self._said = time.monotonic()
+        start = self._journal.ms()
+        self._journal.write(
+            "turn", who="agent", text=self._words, via="filler", start_ms=start,
+            end_ms=start + round(self._sound.duration * 1000), interrupted=False, latency={},
+            confidence=None,
+        )  # fmt: skip
+
+    def _user(self, event: Any) -> None:
+        if event.new_state == "speaking":
+            self._overdue, self._said = False, 0.0
+            self._mouth.hush()
+        else:
+            self._ended = time.monotonic() - self._silence_s
+
+    def _agent(self, event: Any) -> None:
+        if event.new_state == "speaking":
+            self._overdue, self._ended = False, 0.0
