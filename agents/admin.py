@@ -8,27 +8,87 @@ from django.db import models
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from unfold.admin import ModelAdmin, StackedInline
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import action, display
 
-from agents import services
-from agents.forms import ProjectForm, ProviderAccountForm
-from agents.models import FaqEntry, Project, ProviderAccount, PublishedPlan
+from agents import page, services, trial_page
+from agents.admin_trials import may_try
+from agents.forms import ProjectForm, chain_formset
+from agents.models import ChainMember, FaqEntry, Project, ProviderAccount, PublishedPlan
+from agents.providers import Role, for_role
 
 LIVE, CHANGED, NEVER = "Live", "Unpublished changes", "Never published"
 
 
 class FaqInline(StackedInline):  # type: ignore[misc]
     model = FaqEntry
-    fields = (("question", "digit", "position"), "variants", "answer")
+    fields = (("question", "digit", "position", "live"), "variants", "answer")
     ordering = ("position", "pk")
     extra = 0
+
+
+class ChainInline(TabularInline):  # type: ignore[misc]
+    """A project's own providers for one role, in the order in which they are tried."""
+
+    model = ChainMember
+    role: Role
+    ordering = ("position", "pk")
+    ordering_field = "position"
+    extra = 0
+
+    def formfield_for_foreignkey(
+        self, db_field: "models.ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "account":
+            slugs = [slug for slug, _ in for_role(self.role)]
+            accounts = ProviderAccount.objects.filter(provider__in=slugs).order_by("name")
+            kwargs["queryset"] = accounts
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class HearingInline(ChainInline):
+    role, formset = Role.STT, chain_formset(Role.STT)
+    fields = ("position", "account", "model")
+    verbose_name, verbose_name_plural = "provider", "Own providers: speech to text"
+
+
+class AnswersInline(ChainInline):
+    role, formset = Role.LLM, chain_formset(Role.LLM)
+    fields = ("position", "account", "model")
+    verbose_name, verbose_name_plural = "provider", "Own providers: answers"
+
+
+class VoiceInline(ChainInline):
+    role, formset = Role.TTS, chain_formset(Role.TTS)
+    fields = ("position", "account", "model", "voice")
+    readonly_fields = ("hear",)
+    verbose_name, verbose_name_plural = "provider", "Own providers: text to speech"
+
+    class Media:
+        js = ("agents/hear.js",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*self.fields, "hear") if may_try(request) else self.fields
+
+    @admin.display(description="")
+    def hear(self, member: ChainMember) -> str:
+        """On the account's page. agents/hear.js makes the link follow what is not saved yet."""
+        project = member.project if member.project_id else None
+        url = trial_page.hear_url(
+            member.account_id or 0, project=project, voice=member.voice, model=member.model
+        )
+        return format_html(
+            '<a class="text-link whitespace-nowrap" href="{}" data-hear target="_blank">Hear it</a>', url
+        )
 
 
 @admin.register(Project)
 class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
     form = ProjectForm
-    inlines = (FaqInline,)
+    inlines = (HearingInline, AnswersInline, VoiceInline, FaqInline)
+    radio_fields = {"tier": admin.VERTICAL}
+    change_form_template = "agents/project_form.html"
     list_display = ("name", "slug", "language", "publication", "record")
     list_select_related = ("published",)
     search_fields = ("name", "slug")
@@ -38,17 +98,28 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
     fieldsets = (
         ("What callers hear now", {"fields": ("publication", "live_version")}),
         (None, {"fields": ("name", ("slug", "language"), "greeting")}),
-        ("Voice and answers", {
-            "fields": ("stt_account", "llm_account", ("tts_account", "voice"), "vad_preset",
-                       "instructions"),
-        }),
+        ("Voice and answers", {"fields": ("mode", "tier", "instructions")}),
+        ("Listening", {"fields": (("vad_preset", "turn_detector"),)}),
         ("What the bot says", {
-            "fields": ("ask_back", "silence_prompt", "handover", "goodbye", "apology"),
+            "fields": ("ask_back", "silence_prompt", "filler", "handover", "goodbye", "apology"),
         }),
         ("Limits and recording", {
-            "fields": (("silence_s", "max_call_s"), ("record", "recorder")),
+            "fields": (
+                ("silence_s", "max_call_s"), ("record", "recorder"), "fallback_number",
+            ),
+        }),
+        ("Speed, switch by switch", {
+            "classes": ("collapse",),
+            "fields": (
+                ("use_prewarm", "use_faq_cache", "use_filler"),
+                ("use_preemptive_llm", "use_preemptive_tts", "use_eager_end"),
+                ("use_expected_answer", "use_first_clause", "use_noise_suppression"),
+            ),
         }),
     )  # fmt: skip
+
+    class Media:
+        css = {"all": ("agents/project.css",)}
 
     def formfield_for_dbfield(
         self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any
@@ -57,6 +128,21 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
         if field and isinstance(db_field, models.TextField):
             field.widget.attrs["rows"] = 3  # what is spoken is a sentence or two
         return field
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """With what calls will run on, as far as the project is saved."""
+        project = self.get_object(request, object_id) if object_id else None
+        shown = {"runs_on": page.runs_on(project)} if project else {}
+        response: HttpResponse = super().changeform_view(
+            request, object_id, form_url, shown | (extra_context or {})
+        )
+        return response
 
     @display(  # type: ignore[untyped-decorator]
         description="Published", label={LIVE: "success", CHANGED: "warning", NEVER: "danger"}
@@ -105,18 +191,6 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
         return response
 
 
-@admin.register(ProviderAccount)
-class ProviderAccountAdmin(ModelAdmin):  # type: ignore[misc]
-    form = ProviderAccountForm
-    list_display = ("name", "provider", "model", "has_key")
-    fields = ("name", "provider", "base_url", "model", "has_key", "key", "forget_key")
-    readonly_fields = ("has_key",)
-
-    @admin.display(boolean=True, description="key")
-    def has_key(self, account: ProviderAccount) -> bool:
-        return bool(account.sealed_key)
-
-
 @admin.register(PublishedPlan)
 class PublishedPlanAdmin(ModelAdmin):  # type: ignore[misc]
     """History: look, never touch."""
@@ -138,3 +212,7 @@ class PublishedPlanAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+from agents.admin_accounts import ProviderAccountAdmin as ProviderAccountAdmin  # noqa: E402
+from agents.admin_prices import PriceEntryAdmin as PriceEntryAdmin  # noqa: E402

@@ -4,7 +4,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Q
 
-from agents.presets import DEFAULT_VAD, VAD_LABELS
+from agents.environment import URL
+from agents.presets import VAD_LABELS
 from agents.providers import PROVIDERS
 
 LANGUAGE = RegexValidator(
@@ -13,14 +14,38 @@ LANGUAGE = RegexValidator(
 DIGIT = RegexValidator(r"^[0-9*#]$", "Write one key of the telephone: 0 to 9, * or #.")
 # Django's own check wants a dot in the host; servers of one's own are often called “whisper”
 BASE_URL = RegexValidator(
-    r"^https?://[^\s/]+(/\S*)?$", "Write the whole address, as http://whisper:8000/v1."
+    rf"^{URL.pattern}$",
+    "Write the whole address, as http://whisper:8000/v1, without name and password.",
 )
+ROLE_LABELS = [("stt", "Speech to text"), ("llm", "Answers"), ("tts", "Text to speech")]
+MODE_LABELS = [
+    ("hybrid", "Hybrid: cloud first, then our own servers"),
+    ("api", "Cloud only"),
+    ("local", "Nothing leaves the house"),
+    ("project", "Only what this project names"),
+]
+TIER_LABELS = [("ultra", "Ultra"), ("fast", "Fast"), ("balanced", "Balanced"), ("local", "Local")]
+DETECTOR_LABELS = [
+    ("v1-mini", "Bundled, many languages"),
+    ("multilingual", "Multilingual (needs a download)"),
+    ("english", "English (needs a download)"),
+]
 
 
 class ProviderAccount(models.Model):
     """An account with a provider of speech or language. Its key is only ever kept sealed."""
 
+    class Source(models.TextChoices):
+        DESK = "desk", "Entered here"
+        ENVIRONMENT = "environment", "Environment"
+
     name = models.CharField(max_length=80, unique=True)
+    source = models.CharField(
+        "from", max_length=11, choices=Source.choices, default=Source.DESK, editable=False
+    )
+    enabled = models.BooleanField(
+        default=True, editable=False, help_text="No: its variables are gone from the environment."
+    )
     provider = models.CharField(max_length=32)
     base_url = models.CharField(
         "base URL",
@@ -34,9 +59,25 @@ class ProviderAccount(models.Model):
     )
     sealed_key = models.TextField(blank=True, editable=False)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider"],
+                condition=Q(source="environment"),
+                name="environment_account_once",
+            )
+        ]
+
     def __str__(self) -> str:
         known = PROVIDERS.get(self.provider)
-        return f"{self.name} ({known.label if known else self.provider})"
+        label = known.label if known else self.provider
+        name = self.name if label in self.name else f"{self.name}, {label}"
+        return name if self.enabled else f"{name}, gone"
+
+
+def _switch(label: str, help_text: str) -> "models.BooleanField[bool | None, bool | None]":
+    """Yes, no, or what the environment says."""
+    return models.BooleanField(label, null=True, blank=True, help_text=help_text)
 
 
 class Project(models.Model):
@@ -70,21 +111,56 @@ class Project(models.Model):
         validators=[MinValueValidator(30), MaxValueValidator(14_400)],
         help_text="Seconds after which the bot ends any call.",
     )
-    stt_account = models.ForeignKey(
-        ProviderAccount, models.PROTECT, related_name="+", verbose_name="speech to text"
+    filler = models.TextField(
+        default="One moment, please.",
+        blank=True,
+        help_text="Spoken when an answer takes long. Empty: the caller waits in silence.",
     )
-    llm_account = models.ForeignKey(
-        ProviderAccount, models.PROTECT, related_name="+", verbose_name="answers"
+    fallback_number = models.CharField(
+        max_length=32,
+        blank=True,
+        help_text="As +12025550100: where callers go when every provider is down.",
     )
-    tts_account = models.ForeignKey(
-        ProviderAccount, models.PROTECT, related_name="+", verbose_name="text to speech"
+    mode = models.CharField(
+        max_length=8, choices=MODE_LABELS, blank=True, help_text="Empty: AGENT_MODE decides."
     )
-    voice = models.CharField(
-        max_length=80, blank=True, help_text="Empty: the provider's usual voice."
+    tier = models.CharField(
+        "speed",
+        max_length=8,
+        choices=TIER_LABELS,
+        blank=True,
+        help_text="Fills speech to text, answers and text to speech at once. "
+        "Empty: the environment decides. Providers named below go before both.",
     )
     vad_preset = models.CharField(
-        "listening", max_length=16, choices=VAD_LABELS, default=DEFAULT_VAD
+        "listening",
+        max_length=16,
+        choices=VAD_LABELS,
+        blank=True,
+        help_text="Empty: the VAD_… variables decide.",
     )
+    turn_detector = models.CharField(
+        "end of turn",
+        max_length=12,
+        choices=DETECTOR_LABELS,
+        blank=True,
+        help_text="Empty: TURN_DETECTOR_MODEL decides.",
+    )
+    use_prewarm = _switch("prewarm", "Models are loaded and connections opened while it rings.")
+    use_preemptive_llm = _switch(
+        "early answer", "The model begins before the caller's turn is surely over."
+    )
+    use_preemptive_tts = _switch("early voice", "The voice begins as early, too.")
+    use_eager_end = _switch("eager listening", "Begin on words which are not final yet.")
+    use_expected_answer = _switch(
+        "fitting patience", "Wait less, or longer, by what was asked (yes or no, digits)."
+    )
+    use_first_clause = _switch(
+        "first clause", "Speak after the first clause instead of the first sentence."
+    )
+    use_faq_cache = _switch("FAQ cache", "Questions of the FAQ are answered without the model.")
+    use_filler = _switch("filler", "A few words when an answer takes long.")
+    use_noise_suppression = _switch("noise suppression", "Takes noise out of the caller's line.")
     record = models.BooleanField(default=True, help_text="Record the calls of this project.")
     recorder = models.CharField(max_length=8, choices=Recorder.choices, default=Recorder.WORKER)
     published = models.ForeignKey(
@@ -93,6 +169,23 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.slug})"
+
+
+class ChainMember(models.Model):
+    """One provider in a project's own chain for a role: the first one which works is used."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="members")
+    role = models.CharField(max_length=3, choices=ROLE_LABELS)
+    position = models.PositiveIntegerField(default=0)
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="members")
+    model = models.CharField(max_length=120, blank=True)
+    voice = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering = ("role", "position", "pk")
+
+    def __str__(self) -> str:
+        return f"{self.get_role_display()}: {self.account}"
 
 
 class FaqEntry(models.Model):
@@ -104,6 +197,9 @@ class FaqEntry(models.Model):
         blank=True, help_text="Other ways callers say it, one a line. More lines, fewer mistakes."
     )
     answer = models.TextField()
+    live = models.BooleanField(
+        "needs live data", default=False, help_text="Never answered from the cache."
+    )
     digit = models.CharField(
         max_length=1, blank=True, validators=[DIGIT], help_text="A key which asks this question."
     )
@@ -145,3 +241,8 @@ class PublishedPlan(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project.slug} version {self.version} ({self.digest[:12]})"
+
+
+from agents.models_prices import CheaperOrder as CheaperOrder  # noqa: E402
+from agents.models_prices import PriceEntry as PriceEntry  # noqa: E402
+from agents.models_trials import ProviderTrial as ProviderTrial  # noqa: E402

@@ -6,6 +6,8 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 
+from agents import environment
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -67,3 +69,11 @@ def secret(name: str) -> str:
             f"elsewhere set it as .env.example describes."
         )
     return value
+
+
+def agent_defaults() -> environment.Defaults:
+    """What projects run on which do not say otherwise."""
+    try:
+        return environment.read(os.environ)
+    except environment.BadEnvironment as reason:
+        raise ImproperlyConfigured(str(reason)) from reason

@@ -25,6 +25,8 @@ AGENT_NAME = env.text("AGENT_NAME", "contactcenter")
 SEAL_KEYS = [key for key in env.secret("SEAL_KEY").split(",") if key.strip()]
 WORKER_TOKEN = env.secret("WORKER_TOKEN")
 
+AGENT_DEFAULTS = env.agent_defaults()  # hybrid AI: agents/environment.py
+
 S3_ENDPOINT = env.text("S3_ENDPOINT", "http://127.0.0.1:7070")
 # The browser and the worker reach the store under this address; the same unless a proxy is between.
 S3_PUBLIC_ENDPOINT = env.text("S3_PUBLIC_ENDPOINT", S3_ENDPOINT)
@@ -32,6 +34,9 @@ S3_BUCKET = env.text("S3_BUCKET", "recordings")
 S3_REGION = env.text("S3_REGION", "us-east-1")
 S3_ACCESS_KEY = env.secret("S3_ACCESS_KEY")
 S3_SECRET_KEY = env.secret("S3_SECRET_KEY")
+
+# empty: /metrics answers the machine itself and private networks only
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 NO_AGENT_SECONDS = env.number("NO_AGENT_SECONDS", 6)
 RINGING_SECONDS = env.number("RINGING_SECONDS", 20)

@@ -3,6 +3,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from contactcenter import health
+from recordings import metrics_views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -13,4 +14,6 @@ urlpatterns = [
     path("recordings/", include("recordings.urls")),
     path("health", health.live),
     path("ready", health.ready),
+    path("metrics", metrics_views.prometheus),
+    path("metrics/latency", metrics_views.latency),
 ]

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from agents import services as agents
-from agents.models import FaqEntry, Project, ProviderAccount, PublishedPlan
+from agents.models import ChainMember, FaqEntry, Project, ProviderAccount, PublishedPlan
 from telephony.models import Call, DispatchRule, Number, Trunk
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -12,19 +12,27 @@ NUMBER = "+12025550100"
 
 def make_account(provider: str, **values) -> ProviderAccount:
     values = {"name": f"Account {provider}"} | values
-    return ProviderAccount.objects.get_or_create(provider=provider, defaults=values)[0]
+    by_hand = ProviderAccount.objects.filter(source=ProviderAccount.Source.DESK)
+    return by_hand.get_or_create(provider=provider, defaults=values)[0]
 
 
-def make_project(*, slug: str = "shop", faq: bool = True, **values) -> Project:
-    """A draft which can be published."""
-    accounts = {
-        "stt_account": "sphinx",
-        "llm_account": "faq",
-        "tts_account": "flite",
-    }
-    values |= {name: make_account(slug) for name, slug in accounts.items() if name not in values}
+EMBEDDED = {"stt": "sphinx", "llm": "faq", "tts": "flite"}
+
+
+def make_project(
+    *, slug: str = "shop", faq: bool = True, own: bool = True, voice: str = "", **values
+) -> Project:
+    """A draft which can be published, on the embedded providers or the accounts named.
+
+    `own=False`: it names no provider itself.
+    """
+    accounts = {role: values.pop(f"{role}_account", None) for role in EMBEDDED}
     values = {"name": "Shop", "greeting": "Hello, this is the shop."} | values
     project = Project.objects.create(slug=slug, **values)
+    for role, embedded in EMBEDDED.items():
+        account = accounts[role] or (make_account(embedded) if own else None)
+        if account:
+            make_member(project, role, account, voice=voice if role == "tts" else "")
     if faq:
         FaqEntry.objects.create(
             project=project,
@@ -34,6 +42,12 @@ def make_project(*, slug: str = "shop", faq: bool = True, **values) -> Project:
             digit="1",
         )
     return project
+
+
+def make_member(project: Project, role: str, account: ProviderAccount, **values) -> ChainMember:
+    """The next one in a project's own chain."""
+    values = {"position": project.members.filter(role=role).count()} | values
+    return ChainMember.objects.create(project=project, role=role, account=account, **values)
 
 
 def make_plan(project: Project | None = None) -> PublishedPlan:

@@ -13,4 +13,7 @@ for _name, _value in {
 }.items():
     os.environ[_name] = _value
 
+from agents import environment  # noqa: E402
 from contactcenter.settings import *  # noqa: E402, F403
+
+AGENT_DEFAULTS = environment.read({})  # whatever this machine has keys for

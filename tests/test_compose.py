@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agents.providers import PROVIDERS
 from deploy.embedded.parts import answers_options
 from tests.contract.servers import free_port
 
@@ -45,6 +46,19 @@ def test_every_variable_is_explained_in_the_example_file():
     example = (ROOT / ".env.example").read_text()
     names = {match[1] for match in VARIABLE.finditer(COMPOSE.read_text())}
     assert {name for name in names if not re.search(rf"^#?\s?{name}=", example, re.M)} == set()
+
+
+def test_all_of_django_gets_every_setting_of_speech_and_answers():
+    """Two processes which see different environments would undo each other's accounts."""
+    passed_on = filled()["services"]["web"]["environment"]
+    providers = {
+        name
+        for provider in PROVIDERS.values()
+        for name in (provider.key_env, provider.url_env)
+        if name
+    }
+    assert providers - set(passed_on) == set()
+    assert filled()["services"]["celery"]["environment"] == passed_on
 
 
 def test_secrets_have_no_default():
