@@ -13,9 +13,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from recordings import reading
+from recordings import money, reading
 from recordings.lifecycle import RecordingState
-from recordings.models import Recording
+from recordings.models import CallCost, Recording
 from telephony.lifecycle import CallState
 from telephony.models import Call
 
@@ -68,9 +68,9 @@ class CallList(ChangeList):  # type: ignore[misc]
 class CallAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller_shown", "called", "call_state", "project_name", "started", "lasted", "reason",
-        "recording_state",
+        "recording_state", "spent",
     )  # fmt: skip
-    list_select_related = ("project", "recording")
+    list_select_related = ("project", "recording", "cost")
     list_filter = (StateFilter, "project", "started_at")
     search_fields = ("caller", "called", "sip_call_id")
     search_help_text = "Number or SIP call (SCL_…)"
@@ -113,6 +113,11 @@ class CallAdmin(ModelAdmin):  # type: ignore[misc]
             return "", ""
         return recording.state, RECORDING_LABELS[RecordingState(recording.state)]
 
+    @admin.display(description="cost", ordering="cost__amount", empty_value="")
+    def spent(self, call: Call) -> str:
+        cost: CallCost | None = getattr(call, "cost", None)
+        return money.usd(cost.amount) if cost else ""
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CallList]:
         return CallList
 
@@ -150,3 +155,7 @@ class CallAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
+from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402

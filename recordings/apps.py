@@ -3,9 +3,10 @@ from django.apps import AppConfig
 
 class RecordingsConfig(AppConfig):
     name = "recordings"
-    verbose_name = "Recordings and transcripts"
+    verbose_name = "Insight"
 
     def ready(self) -> None:
+        from agents.services import after_publish
         from recordings import handlers
         from telephony import events
 
@@ -14,3 +15,4 @@ class RecordingsConfig(AppConfig):
         events.on("egress_started", handlers.egress_changed)
         events.on("egress_updated", handlers.egress_changed)
         events.on("egress_ended", handlers.egress_changed)
+        after_publish(handlers.plan_published)

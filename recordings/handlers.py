@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
+from agents.models import CheaperOrder
 from recordings import egress as egresses
 from recordings import services, tasks
 from recordings.models import Recording
@@ -35,3 +36,9 @@ def egress_changed(*, payload: Mapping[str, Any]) -> None:
     ours = Q(egress_id=egress["egress_id"]) | Q(egress_id="", object_key=egress["object_key"])
     for pk in Recording.objects.egress_unfinished().filter(ours).values_list("pk", flat=True):
         after_commit(tasks.watch_egress.delay, recording_id=pk)
+
+
+def plan_published() -> None:
+    """A project over its budget takes the cheaper order of the new plan as well."""
+    if CheaperOrder.objects.exists():
+        tasks.watch_budgets.delay()

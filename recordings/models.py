@@ -155,6 +155,10 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
             .filter(Exists(closed) | Q(ended_at__lt=over_before))
         )
 
+    def calls_uncounted(self) -> "models.QuerySet[Call]":
+        """Calls whose cost nobody has counted."""
+        return Call.objects.filter(transcript__isnull=False, cost=None)
+
 
 class Transcript(models.Model):
     """What was said in one call, in order. Replaced as a whole, so building may be repeated."""
@@ -169,3 +173,11 @@ class Transcript(models.Model):
 
     def __str__(self) -> str:
         return f"Transcript of {self.call_id}"
+
+
+from recordings.models_costs import CallCost as CallCost  # noqa: E402
+from recordings.models_costs import Counter as Counter  # noqa: E402
+from recordings.models_costs import MonthlyCost as MonthlyCost  # noqa: E402
+from recordings.models_costs import OwnServers as OwnServers  # noqa: E402
+from recordings.models_costs import ProjectBudget as ProjectBudget  # noqa: E402
+from recordings.models_costs import TurnFigure as TurnFigure  # noqa: E402

@@ -4,52 +4,24 @@ All times are ms on the journal's clock; `seek_ms` and `until_ms` are positions 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from statistics import median
 from typing import Any
 
-BUDGET_MS = 800
-EXCELLENT_MS = 500
+from recordings import switches
+from recordings.latency import GOOD_MS, Latency, grade, latency
 
 WHO = {"caller": "Caller", "agent": "Bot"}
-VIA = {"greeting": "greeting", "prompt": "prompt"}
-AT_LEAST_MS = 300  # a line nobody measured the end of is marked for this long at least
-EVENTS = ("tool", "handover", "error")  # kinds of journal entries which are lines, besides turns
-PARTS = {
-    "stt": "Speech to text",
-    "end_of_turn": "Waiting for the end",
-    "llm": "Finding the answer",
-    "tts": "Making the voice",
-    "other": "The rest",
+VIA = {
+    "greeting": "greeting",
+    "prompt": "prompt",
+    "cache": "from the cache",
+    "filler": "while it thought",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of one latency; `x` and `width` in per cent of the bar."""
-
-    name: str
-    label: str
-    ms: int
-    x: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """From the caller's last sound to the bot's first, in ms."""
-
-    total: int
-    parts: tuple[Part, ...]
-
-    @property
-    def grade(self) -> str:
-        return grade(self.total)
-
-    @property
-    def words(self) -> str:
-        pieces = ", ".join(f"{part.label.lower()} {part.ms} ms" for part in self.parts)
-        return f"{self.total} ms until the bot spoke" + (f": {pieces}" if pieces else "")
+AT_LEAST_MS = 300  # a line nobody measured the end of is marked for this long at least
+# kinds of journal entries which are lines, besides turns
+EVENTS = ("tool", "handover", "error", "switch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +36,8 @@ class Line:
     seek_ms: int | None = None  # None: nothing to be heard
     until_ms: int | None = None
     latency: Latency | None = None
+    turn: int = 0  # the bot's turns are counted, from 1
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +47,15 @@ class Summary:
     median_ms: int | None
     slowest_ms: int | None
     within_budget: int
+    good_ms: int = GOOD_MS
 
     @property
     def median_grade(self) -> str:
-        return "" if self.median_ms is None else grade(self.median_ms)
+        return "" if self.median_ms is None else grade(self.median_ms, self.good_ms)
 
     @property
     def slowest_grade(self) -> str:
-        return "" if self.slowest_ms is None else grade(self.slowest_ms)
-
-
-def grade(ms: int) -> str:
-    if ms < EXCELLENT_MS:
-        return "excellent"
-    return "good" if ms < BUDGET_MS else "slow"
+        return "" if self.slowest_ms is None else grade(self.slowest_ms, self.good_ms)
 
 
 def clock(ms: int) -> str:
@@ -102,20 +71,23 @@ def timeline(
     *,
     starts_ms: int | None,
     audible: bool,
+    costs: Mapping[int, Decimal] | None = None,
+    good_ms: int = GOOD_MS,
 ) -> list[Line]:
     """Turns and events (`ms, kind, data`) as lines; digits are among the turns.
 
-    `starts_ms`: the journal's time of the recording's first sample.
+    `starts_ms`: the journal's time of the recording's first sample. `costs`: of the bot's turns,
+    which are counted from 1 in the order of time.
     """
     origin = starts_ms or 0
     turns = sorted(segments, key=lambda segment: _ms(segment.get("start_ms")))
-    lines = _turns(turns, origin=origin, audible=audible)
+    lines = _turns(turns, origin=origin, audible=audible, costs=costs or {}, good_ms=good_ms)
     for ms, kind, data in events:
         lines += _event(ms, kind, data, origin=origin, audible=audible)
     return sorted(lines, key=lambda line: line.at_ms)
 
 
-def summary(lines: Iterable[Line]) -> Summary:
+def summary(lines: Iterable[Line], *, good_ms: int = GOOD_MS) -> Summary:
     lines = list(lines)
     totals = [line.latency.total for line in lines if line.latency]
     return Summary(
@@ -123,62 +95,38 @@ def summary(lines: Iterable[Line]) -> Summary:
         measured=len(totals),
         median_ms=round(median(totals)) if totals else None,
         slowest_ms=max(totals, default=None),
-        within_budget=sum(total < BUDGET_MS for total in totals),
+        within_budget=sum(total < good_ms for total in totals),
+        good_ms=good_ms,
     )
 
 
-def latency(own: Mapping[str, Any], heard: Mapping[str, Any]) -> Latency | None:
-    """Of one turn of the bot. `heard`: what was measured while the caller's turn ended.
-
-    Speech to text runs while the end of the turn is awaited, so it is taken out of that.
-    """
-    total = _ms(own.get("total"))
-    if total <= 0:
-        return None
-    known = {
-        name: _ms(own.get(name, heard.get(name))) for name in ("stt", "end_of_turn", "llm", "tts")
-    }
-    known["stt"] = min(known["stt"], known["end_of_turn"] or known["stt"])
-    known["end_of_turn"] = max(0, known["end_of_turn"] - known["stt"])
-    if not any(known.values()):
-        return Latency(total, ())
-    known["other"] = max(0, total - sum(known.values()))
-    return Latency(total, _stacked(known))
-
-
-def _stacked(known: Mapping[str, int]) -> tuple[Part, ...]:
-    whole = sum(known.values())
-    parts, x = [], 0.0
-    for name, ms in known.items():
-        width = 100 * ms / whole
-        if ms:
-            parts.append(Part(name, PARTS[name], ms, round(x, 2), round(width, 2)))
-        x += width
-    return tuple(parts)
-
-
-def _turns(turns: list[Mapping[str, Any]], *, origin: int, audible: bool) -> list[Line]:
+def _turns(
+    turns: list[Mapping[str, Any]],
+    *,
+    origin: int,
+    audible: bool,
+    costs: Mapping[int, Decimal],
+    good_ms: int,
+) -> list[Line]:
     lines = []
     heard: Mapping[str, Any] = {}
+    spoken = 0
     for turn in turns:
-        measured = turn.get("latency") or {}
         if turn.get("via") == "dtmf":
             lines.append(_key(turn, origin=origin, audible=audible))
             continue
-        is_caller = turn.get("who") == "caller"
-        lines.append(
-            _turn(
-                turn,
-                took=None if is_caller else latency(measured, heard),
-                origin=origin,
-                audible=audible,
-            )
-        )
-        heard = measured if is_caller else {}
+        line = _turn(turn, origin=origin, audible=audible)
+        own = turn.get("latency") or {}
+        if line.tone == "agent":
+            spoken += 1
+            took = latency(own, heard, good_ms=good_ms)
+            line = replace(line, latency=took, turn=spoken, cost=costs.get(spoken))
+        heard = {} if line.tone == "agent" else own
+        lines.append(line)
     return lines
 
 
-def _turn(turn: Mapping[str, Any], *, took: Latency | None, origin: int, audible: bool) -> Line:
+def _turn(turn: Mapping[str, Any], *, origin: int, audible: bool) -> Line:
     who = str(turn.get("who", ""))
     start, end = _ms(turn.get("start_ms")), _ms(turn.get("end_ms"))
     return Line(
@@ -191,7 +139,6 @@ def _turn(turn: Mapping[str, Any], *, took: Latency | None, origin: int, audible
         interrupted=bool(turn.get("interrupted")),
         seek_ms=max(0, start - origin) if audible else None,
         until_ms=max(0, max(end, start + AT_LEAST_MS) - origin) if audible else None,
-        latency=took,
     )
 
 
@@ -213,9 +160,10 @@ def _event(
     words = _event_words(kind, data)
     if words is None:
         return []
+    is_bad = kind == "error" or (kind == "switch" and not data.get("to"))
     return [
         Line(
-            tone="error" if kind == "error" else "event",
+            tone="error" if is_bad else "event",
             who=words[0],
             text=words[1],
             at_ms=ms,
@@ -228,6 +176,8 @@ def _event(
 def _event_words(kind: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
     if kind == "handover":
         return "Handover", "The caller asked for a person."
+    if kind == "switch":
+        return "Switch", switches.words(data)
     if kind == "tool":
         outcome = str(data.get("outcome", "")).strip()
         return "Tool", str(data.get("name", "?")) + (f": {outcome}" if outcome else "")

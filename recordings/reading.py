@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 from django.urls import reverse
 
 from agents.models import PublishedPlan
-from recordings import page
+from recordings import latency, money, page
 from recordings.lifecycle import OPEN_STATES as RECORDING_OPEN
 from recordings.lifecycle import RecordingState
-from recordings.models import JournalEntry, Recording, Transcript
+from recordings.models import CallCost, JournalEntry, Recording, Transcript, TurnFigure
+from recordings.switches import ROLES, priceless
 from recordings.transcripts import segments_of
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -45,6 +48,13 @@ class Link:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CostShown:
+    amount: Decimal
+    words: str  # by role
+    missing: str  # what has no price, so that the amount is too small
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallPage:
     call: Call
@@ -62,6 +72,7 @@ class CallPage:
     budget_ms: int
     is_open: bool
     is_live: bool  # something is still to come: the page asks again
+    cost: "CostShown | None"  # None: it is counted once the call is over
     unanswered: str  # instead of the time it was answered
     empty_words: str
 
@@ -84,11 +95,12 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         recording_failed=recording is not None and recording.state == RecordingState.FAILED,
         play_url=play_url,
         lines=lines,
-        summary=page.summary(lines),
-        legend=page.PARTS,
-        budget_ms=page.BUDGET_MS,
+        summary=page.summary(lines, good_ms=target_ms()),
+        legend=latency.LEGEND,
+        budget_ms=target_ms(),
         is_open=is_open,
         is_live=is_live,
+        cost=_cost(call),
         unanswered="not yet" if is_open else "never",
         empty_words=_empty_words(is_open=is_open, is_live=is_live),
     )
@@ -139,7 +151,28 @@ def _lines(
     shifts = JournalEntry.objects.shifts(call.pk)
     told = [(e.ms + shifts.get(e.journal, 0), e.kind, e.data) for e in events]
     starts_ms = recording.starts_ms if recording else None
-    return page.timeline(segments, told, starts_ms=starts_ms, audible=audible)
+    costs = dict(TurnFigure.objects.filter(call=call).values_list("n", "cost"))
+    return page.timeline(
+        segments, told, starts_ms=starts_ms, audible=audible, costs=costs, good_ms=target_ms()
+    )
+
+
+def target_ms() -> int:
+    """An answer which takes longer is a slow one (TARGET_LATENCY_MS)."""
+    target: int = settings.AGENT_DEFAULTS.target_latency_ms
+    return target
+
+
+def _cost(call: Call) -> CostShown | None:
+    cost: CallCost | None = getattr(call, "cost", None)
+    if cost is None:
+        return None
+    parts = [
+        f"{words.lower()} {money.usd(Decimal(cost.by_role[role]))}"
+        for role, words in ROLES.items()
+        if role in cost.by_role
+    ]
+    return CostShown(cost.amount, ", ".join(parts), priceless(cost.missing))
 
 
 def _is_pending(

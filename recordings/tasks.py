@@ -7,11 +7,12 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils import timezone
 
+from recordings import budgets, services, transcripts, wiring
 from recordings import egress as egresses
-from recordings import services, transcripts, wiring
 from recordings.errors import StoreUnavailable
 from recordings.lifecycle import RecordingState
 from recordings.models import Recording, Transcript
+from recordings.tally import tally
 from telephony import wiring as telephony
 from telephony.errors import GatewayRefused, GatewayUnavailable
 
@@ -66,8 +67,26 @@ def watch_egress(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: obje
 
 @shared_task(acks_late=True)
 def build_transcript(*, call_id: int, **_newer: object) -> None:
-    """A second run writes the same transcript again."""
-    transcripts.build_transcript(call_id=call_id, now=timezone.now())
+    """A second run writes the same transcript and figures again."""
+    now = timezone.now()
+    transcripts.build_transcript(call_id=call_id, now=now)
+    budgets.watch_call(call_id=call_id, now=now)
+
+
+@shared_task
+def watch_budgets(**_newer: object) -> None:
+    """A second run finds everything done."""
+    budgets.watch(now=timezone.now())
+
+
+@shared_task
+def count_calls(**_newer: object) -> None:
+    """Calls of an older release, and those where counting failed. A second run finds no more."""
+    for call in Transcript.objects.calls_uncounted().order_by("-pk")[:1000]:
+        try:
+            tally(call_id=call.pk, now=timezone.now())
+        except Exception:
+            log.exception("A call could not be counted", extra={"call_id": call.pk})
 
 
 @shared_task

@@ -5,6 +5,7 @@ from typing import Any
 
 from agents.services import published_plan
 from recordings.models import JournalEntry, Transcript
+from recordings.tally import tally
 from telephony.models import Call
 
 ANYWAY_S = 60  # so long after a call its journal may be lost
@@ -28,6 +29,7 @@ def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
             "built_at": now,
         },
     )
+    tally(call_id=call_id, now=now)
     return transcript
 
 

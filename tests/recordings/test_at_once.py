@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from threading import Barrier
 
 import pytest
@@ -9,11 +10,12 @@ from django.db import connection, connections
 
 from recordings import egress, services
 from recordings.journal import take_entries
-from recordings.models import JournalEntry, Recording
+from recordings.models import Counter, JournalEntry, Recording, TurnFigure
+from recordings.tally import tally
 from telephony.models import Call
-from tests.factories import NOW, make_plan
+from tests.factories import NOW, make_call, make_plan
 from tests.fakes.egress import EgressGateway
-from tests.recordings.conftest import A_CALL, JOB, ROOM, opened, story
+from tests.recordings.conftest import A_CALL, JOB, ROOM, opened, story, turn
 
 AT_ONCE = 6
 
@@ -72,3 +74,26 @@ def test_only_one_of_several_claims_an_egress(bucket):
     at_once(lambda _: egress.start_recording(recording_id=recording.pk, now=NOW, recorder=gateway))
     assert gateway.starts == 1
     assert Recording.objects.get().attempts == 1
+
+
+def test_calls_which_are_counted_at_once_all_count():
+    """They add to the same counters; and the same call counted twice counts once."""
+    calls = [make_call(room=f"call_{n}", end_reason="caller") for n in range(AT_ONCE // 2)]
+    for n, call in enumerate(calls):
+        for number, (kind, data) in enumerate(spoken_for(0.5), start=1):
+            JournalEntry.objects.create(
+                call=call, journal=f"AJ_{n}", n=number, ms=0, at=NOW, kind=kind, data=data
+            )
+    at_once(lambda n: tally(call_id=calls[n // 2].pk, now=NOW))
+    counted = dict(Counter.objects.values_list("key", "value"))
+    assert counted["sessions||caller"] == len(calls)
+    assert counted["cost|"] == Decimal("1.5")
+    assert counted["latency|total|500"] == len(calls)
+    assert TurnFigure.objects.count() == len(calls)
+
+
+def spoken_for(usd: float):
+    """What a voice takes for this, and the turn it spoke."""
+    characters = round(usd / 50 * 1_000_000)  # of sonic-3
+    yield "usage", {"role": "tts", "provider": "cartesia-tts", "characters": characters}
+    yield turn("agent", "Yes.", latency={"total": 450})

@@ -137,7 +137,9 @@
 
   function replace(part, html) {
     const focused = part.contains(document.activeElement) && document.activeElement.dataset.n;
+    const open = [...part.querySelectorAll("details[open]")].map((each) => each.dataset.turn);
     part.innerHTML = html;
+    for (const turn of open) part.querySelector(`details[data-turn="${turn}"]`)?.setAttribute("open", "");
     if (focused) part.querySelector(`[data-n="${focused}"]`)?.focus();
   }
 
