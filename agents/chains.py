@@ -3,20 +3,19 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from agents import pricebook
 from agents.environment import ORDER_VARIABLES, Defaults
+from agents.house import is_private
 from agents.models import ChainMember, Project, ProviderAccount
 from agents.providers import PROVIDERS, Provider, Role
 
 OWN, EMBEDDED_DEFAULT = "this project", "embedded default"
 EMBEDDED: Mapping[Role, str] = {Role.STT: "sphinx", Role.LLM: "faq", Role.TTS: "flite"}
 VOICE_IS_MODEL = frozenset({"deepgram-tts"})  # each voice of theirs is a model
-_HOUSE = (".local", ".internal", ".lan", ".home.arpa", ".svc", ".localhost")
 
 Accounts = Mapping[str, ProviderAccount]
 
@@ -84,15 +83,6 @@ class Chain:
     members: tuple[Member, ...] = ()
     notes: tuple[str, ...] = ()  # who was left out, and why
     problems: tuple[str, ...] = field(default=())  # what the project asks for and cannot have
-
-
-def is_private(host: str) -> bool:
-    """Whether a host is in the house by its name alone: nobody is asked."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return "." not in host or host.endswith(_HOUSE)
-    return address.is_private or address.is_loopback or address.is_link_local
 
 
 def is_installed(provider: Provider) -> bool:

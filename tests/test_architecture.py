@@ -28,6 +28,8 @@ PURE = {
     "agents/entries.py",
     "agents/providers.py",
     "agents/seal.py",
+    "agents/house.py",
+    "agents/environment.py",
     "agents/worker",
     "telephony/caller",
     "telephony/lifecycle.py",

@@ -49,7 +49,7 @@ class Bot(Agent):
         self._prepared = prepared
         self._journal = journal
         self._talk = talk
-        self._eager = Eager(enabled=plan.speed.eager_end)
+        self._eager = Eager(talk.hearing.level.quiet_s, enabled=plan.speed.eager_end)
         self._cache = cache
         self._cached: set[str] = set()  # what was answered without a model
         self._end = end

@@ -8,6 +8,7 @@ from typing import Any
 
 from livekit.agents import AgentSession, inference, tts, vad
 
+from agents.house import stays_inside
 from agents.plan import BrokenPlan, CallPlan, PlanError, Stage
 from agents.providers import PROVIDERS, Role
 from agents.seal import unseal
@@ -101,6 +102,7 @@ def _members(at: Workshop, on_metrics: Metrics) -> dict[Role, list[Member]]:
         members, problems = [], []
         for stage in stages:
             try:
+                _guard(at.plan, stage)
                 members.append(Member(role, stage, build(role, stage, at)))
             except PlanError as problem:
                 problems.append(problem)
@@ -112,8 +114,15 @@ def _members(at: Workshop, on_metrics: Metrics) -> dict[Role, list[Member]]:
     return found
 
 
+def _guard(plan: CallPlan, stage: Stage) -> None:
+    """A plan which promises that nothing leaves the house is held to it. Raises BrokenPlan."""
+    if plan.mode == "local" and not stays_inside(stage):
+        raise BrokenPlan(f"it is local, but {stage.provider!r} is not in the house")
+
+
 def voice_of(plan: CallPlan, *, folder: Path, seal_keys: list[str]) -> tts.TTS[Any]:
     """The voice of what is spoken in advance."""
+    _guard(plan, plan.tts[0])
     voice: tts.TTS[Any] = build(Role.TTS, plan.tts[0], Workshop(plan, folder, seal_keys))
     return voice
 

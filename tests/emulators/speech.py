@@ -23,7 +23,12 @@ CHUNK_S = 0.1  # what one timed message of a TTS emulator carries
 MARKER_S = 0.2
 _CACHE = Path(tempfile.gettempdir()) / "contactcenter-flite"
 _memory: dict[tuple[str, str], Pcm] = {}
-_turns = asyncio.Semaphore(2)
+_AT_ONCE = 2
+_turns: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}  # each loop has its own
+
+
+def _turn() -> asyncio.Semaphore:
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
 
 
 class NoVoice(Exception):
@@ -53,7 +58,7 @@ async def _from_disk_or_flite(text: str, voice: str) -> Pcm:
     path = _CACHE / f"{name}.wav"
     if not path.exists():
         _CACHE.mkdir(exist_ok=True)
-        async with _turns:
+        async with _turn():
             await _flite(text, voice, path)
     with wave.open(str(path)) as sound:
         return np.frombuffer(sound.readframes(sound.getnframes()), np.int16)

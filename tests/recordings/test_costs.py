@@ -119,7 +119,7 @@ def test_servers_of_ones_own_and_embedded_parts_are_free(told):
         usage("tts", "flite", characters=400),
         turn("agent", "Yes."),
     )
-    assert (cost_of(call).amount, cost_of(call).unpriced) == (0, False)
+    assert (cost_of(call).amount, cost_of(call).unpriced) == (Decimal(0), False)
 
 
 def test_a_call_keeps_the_prices_of_its_day(told):

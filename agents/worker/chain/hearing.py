@@ -13,6 +13,7 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import stt, vad
 
+from agents.worker.chain.level import Level
 from agents.worker.chain.members import ONCE, STALLED, AllDown, Chain, Member, reason_of
 
 PATIENCE_S = 0.4  # after the end of speech, for a member which listens all the time
@@ -86,6 +87,7 @@ class Hearing:
         self._understood_at = 0.0
         self._broken: dict[str, float] = {}  # member's id → when
         self._closing: set[asyncio.Task[None]] = set()
+        self.level = Level()
         self.on_overdue: Callable[[], None] = lambda: None
 
     @property
@@ -138,6 +140,7 @@ class Hearing:
 
     async def _pump(self, audio: AsyncIterable[rtc.AudioFrame]) -> None:
         async for frame in audio:
+            self.level.push(frame)
             self._kept.append(frame)
             self._kept_s += frame.duration
             self._drop_older_than(KEPT_S)

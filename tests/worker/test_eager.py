@@ -1,0 +1,124 @@
+"""Beginning before the caller has surely finished: sooner, but nothing is done twice or wrongly."""
+
+import pytest
+from livekit.agents import LanguageCode, stt
+
+from agents.plan import Speed, Stage
+from agents.seal import seal
+from agents.worker.chain.eager import MOST, Eager
+from tests.fakes.desk import wait_until
+from tests.worker.engines import AT, SEAL, world
+from tests.worker.plan import a_plan
+from tests.worker.talking import talking
+
+pytestmark = pytest.mark.worker
+
+Kind = stt.SpeechEventType
+HANG_UP, BOTH = "Please hang up.", "Please hang up. No wait."
+
+
+def event(kind, text):
+    data = stt.SpeechData(language=LanguageCode("en"), text=text)
+    return stt.SpeechEvent(type=kind, alternatives=[data])
+
+
+def fed(eager, *texts):
+    """What comes out for interim texts: the guesses."""
+    out = [e for text in texts for e in eager.feed(event(Kind.INTERIM_TRANSCRIPT, text))]
+    return [e.alternatives[0].text for e in out if e.type == Kind.PREFLIGHT_TRANSCRIPT]
+
+
+def quiet():
+    return 1.0
+
+
+def test_a_guess_needs_a_pause():
+    assert fed(Eager(lambda: 0.0, enabled=True), "when", "when are you?", "when are you?") == []
+
+
+def test_a_guess_needs_an_end_or_a_repetition():
+    eager = Eager(quiet, enabled=True)
+    assert fed(eager, "when", "when are", "when are you", "when are you") == ["when are you"]
+    assert fed(eager, "when are you open?") == ["when are you open?"]
+    assert fed(eager, "when are you open?", "When are you open?") == []
+
+
+def test_the_final_takes_the_guess_so_that_the_answer_is_kept():
+    eager = Eager(quiet, enabled=True)
+    fed(eager, "when are you open?")
+    (final,) = eager.feed(event(Kind.FINAL_TRANSCRIPT, "When are you open"))
+    assert final.alternatives[0].text == "when are you open?"
+    (other,) = eager.feed(event(Kind.FINAL_TRANSCRIPT, "When are you open"))
+    assert other.alternatives[0].text == "When are you open"
+
+
+def test_guesses_are_counted():
+    eager = Eager(quiet, enabled=True)
+    texts = [f"one two{' more' * n}." for n in range(MOST + 3)]
+    assert len(fed(eager, *texts)) == MOST
+    assert fed(Eager(quiet, enabled=False), *texts) == []
+
+
+def cloud_plan(emulators, **changes):
+    def at(slug):
+        where = {"base_url": emulators.base + AT[slug]}
+        return (Stage(provider=slug, options=where, sealed_key=seal("k", keys=SEAL)),)
+
+    chains = {"stt": at("deepgram-stt"), "llm": at("openai-llm"), "tts": at("cartesia-tts")}
+    return a_plan(faq=(), **chains, **changes)
+
+
+async def test_what_was_withdrawn_is_not_done(tmp_path):
+    """The model wants to hang up on the first words; the caller takes them back in one breath."""
+    async with world() as emulators:
+        script = emulators.board.script
+        script.utterances += [BOTH, HANG_UP]
+        script.tools[HANG_UP] = {"tool": "end_call", "arguments": {}}
+        script.answers[BOTH] = "I am still here."
+        await script.prepare()
+        async with talking(cloud_plan(emulators), tmp_path) as talk:
+            await talk.says(BOTH)
+            await wait_until(lambda: "I am still here." in talk.said("agent"), timeout_s=15)
+        assert talk.entries("tool") == []
+        assert talk.ended == []
+
+
+async def test_a_tool_which_was_asked_for_early_runs_once(tmp_path):
+    async with world() as emulators:
+        script = emulators.board.script
+        script.utterances += [HANG_UP]
+        script.tools[HANG_UP] = {"tool": "end_call", "arguments": {}}
+        await script.prepare()
+        async with talking(cloud_plan(emulators), tmp_path) as talk:
+            await talk.says(HANG_UP)
+            await wait_until(lambda: talk.ended, timeout_s=15)
+        assert [e.data["name"] for e in talk.entries("tool")] == ["end_call"]
+        assert talk.ended == ["bot"]
+
+
+@pytest.mark.parametrize("eager", [True, False])
+async def test_the_model_is_asked_before_the_final_words_only_when_wanted(tmp_path, eager):
+    question = "Where can I find your shop?"
+    async with world() as emulators:
+        script = emulators.board.script
+        script.utterances += [question]
+        script.answers[question] = "Next to the station."
+        await script.prepare()
+        emulators.board.profile = emulators.board.profile.of({"name": "zero", "stt_ms": 600})
+        speed = Speed(eager_end=eager, filler=False)
+        async with talking(cloud_plan(emulators, speed=speed), tmp_path) as talk:
+            await talk.says(question)
+            await wait_until(lambda: "Next to the station." in talk.said("agent"), timeout_s=15)
+        asked = first(emulators, "llm", "request")
+        final = first(emulators, "stt", "final")
+        requests = [line for line in emulators.board.log if line["what"] == "request"]
+        assert sum(line["role"] == "llm" for line in requests) == 1
+    assert (asked < final) is eager
+
+
+def first(emulators, role, what):
+    """When something of the log happened (monotonic s)."""
+    return min(
+        line["sent"] for line in emulators.board.log
+        if line["role"] == role and what in line["what"]
+    )  # fmt: skip
