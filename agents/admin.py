@@ -78,9 +78,8 @@ class VoiceInline(ChainInline):
         url = trial_page.hear_url(
             member.account_id or 0, project=project, voice=member.voice, model=member.model
         )
-        return format_html(
-            '<a class="text-link whitespace-nowrap" href="{}" data-hear target="_blank">Hear it</a>', url
-        )
+        link = '<a class="text-link whitespace-nowrap" href="{}" data-hear target="_blank">{}</a>'
+        return format_html(link, url, "Hear it")
 
 
 @admin.register(Project)

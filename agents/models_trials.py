@@ -51,7 +51,3 @@ class ProviderTrial(models.Model):
 
     def __str__(self) -> str:
         return f"Trial of {self.asked_at:%Y-%m-%d %H:%M} ({self.state})"
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in {self.State.PENDING, self.State.RUNNING}
