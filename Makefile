@@ -5,7 +5,7 @@ export SAY DTMF OUT FORMAT PART TARGET CALLER VOICE CALLS
 PROFILE ?= const
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench-call emulators
+.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call emulators
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -48,6 +48,9 @@ fix: ## let ruff mend what it can
 
 lock: ## pin requirements/*.in again (needs uv)
 	@sh deploy/lock.sh
+
+bench: setup ## compare with livekit-agents' own sample at the caller's ear (TURNS, PROFILE, FEATURES)
+	@$(VENV)/python -m tests.bench.yardstick
 
 bench-call: setup ## measure answer, greeting and turn times at the caller's ear
 	@$(VENV)/python -m tests.bench.call

@@ -14,7 +14,7 @@ from agents.worker.journal import Journal
 from agents.worker.line import Mouth
 from agents.worker.prepared import Prepared
 
-LATE_S = 0.95  # the way to the caller's ear adds 0.15 s on both sides
+LATE_S = 0.85  # the way to the caller's ear adds 0.15 s on both sides
 TICK_S = 0.05
 AGAIN_S = 6.0  # in one wait the words are said again only after so long
 

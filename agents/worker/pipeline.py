@@ -20,6 +20,8 @@ from agents.worker.chain.speaking import RATE, Voice
 from agents.worker.chain.thinking import Mind
 from agents.worker.providers import Material
 
+# The bot pauses soon, and goes on if it was only a cough: no words came for so long.
+INTERRUPT_S, RESUME_S = 0.16, 1.2
 GUESSES = 7  # answers begun before the caller's turn was over, in one turn
 
 Metrics = Callable[[Member, Any], None]
@@ -80,7 +82,11 @@ def pipeline_of(
             # both named explicitly: left out, they may be looked for in a cloud
             "turn_detection": turns.detector_of(plan),
             "endpointing": turns.endpointing_of(plan),
-            "interruption": {"mode": "vad", "min_duration": 0.3},
+            "interruption": {
+                "mode": "vad",
+                "min_duration": INTERRUPT_S,
+                "false_interruption_timeout": RESUME_S,
+            },
             "preemptive_generation": {
                 "enabled": plan.speed.preemptive_llm,
                 "preemptive_tts": plan.speed.preemptive_tts,

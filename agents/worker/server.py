@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import math
 import os
@@ -47,7 +48,10 @@ async def serve(config: Config) -> int:
 
 async def _serve(config: Config, desk: Desk, keeper: Keeper, stopping: asyncio.Event) -> int:
     admission = Admission(config)
-    server = admission.jobs = build(config, admission, modules_of(keeper.plans()))
+    plugins = modules_of(keeper.plans())
+    for plugin in plugins:  # here too, for probes: a ringing call must not wait for an import
+        importlib.import_module(plugin)
+    server = admission.jobs = build(config, admission, plugins)
     admission.on_free = lambda free: _keep_warm(server, min(free, config.idle_processes))
     keeper.idle = lambda: _idle(server)
     server.on("worker_registered", lambda *_: setattr(keeper, "registered", True))

@@ -85,6 +85,7 @@ class PhoneCall:
         self._reason = ""
         self._listening = False
         self._finished = False
+        self._publishing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- setting up ------------------------------------------------------------------------------
@@ -110,7 +111,8 @@ class PhoneCall:
         except (PlanError, SealBroken) as reason:
             self._fall_back(str(reason))
         self._take_tracks(caller)
-        await self._mouth.publish(self._ctx.room.local_participant)
+        if self._publishing:
+            await self._publishing
         self._look_whether_answered(caller)
 
     def _somebody_talks(self) -> bool:
@@ -142,6 +144,9 @@ class PhoneCall:
     async def _join(self) -> rtc.RemoteParticipant | None:
         """The caller, or nothing if he has gone already."""
         await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+        # the caller is answered once he hears this track: it goes out while the rest is built
+        line = self._ctx.room.local_participant
+        self._publishing = asyncio.create_task(self._mouth.publish(line))
         kinds = [rtc.ParticipantKind.PARTICIPANT_KIND_SIP]
         try:
             async with asyncio.timeout(JOIN_S):
@@ -311,7 +316,7 @@ class PhoneCall:
         if self._is_listed() and not self._farewell.hung_up:
             await self._farewell.delete_room()
         ended = self._ended or time.monotonic()
-        for task in self._tasks:
+        for task in (*self._tasks, *([self._publishing] if self._publishing else [])):
             task.cancel()
         await self._ear.aclose()
         if self._recorder:

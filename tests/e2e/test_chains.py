@@ -82,7 +82,7 @@ def test_a_call_goes_on_when_a_provider_fails(cloud, ears, fault):
     right = clouds.in_order(expected, said)
     assert len(right) >= len(expected) - 2, " ".join(said)  # the ears miss a short word at times
     more = Counter(said) - Counter(right)
-    assert sum(count for word, count in more.items() if word not in NOISE) <= 1, " ".join(said)
+    assert sum(count for word, count in more.items() if word not in NOISE) <= 2, " ".join(said)
 
 
 def test_each_switch_is_in_the_journal_of_its_call(cloud):
@@ -102,8 +102,12 @@ def test_the_next_call_does_not_wait_for_who_is_known_to_be_down(cloud, ears):
     time.sleep(3)  # what is slow, and what is down, shows only after a while
     cloud.faults(Fault("llm", "openai", "stall"))
     heard = asked_once(cloud, "+12025550231")
-    assert cloud.asked("llm") == {"anthropic"}
+    asked = [line["provider"] for line in cloud.log() if line["role"] == "llm"]
+    assert asked[0] == "anthropic"  # the other one is probed beside calls, sooner or later
     assert "open" in ears.words(heard)
+    call_id = cloud.stack.settled("+12025550231")["id"]
+    assert cloud.stack.rows("select 1 from recordings_journalentry where call_id = ?", call_id)
+    assert cloud.switches(call_id) == []
 
 
 def test_with_everything_down_the_caller_is_told_and_the_call_ends(cloud):

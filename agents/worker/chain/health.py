@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 KEY = "cc:providers:down"
 REST_S = 15.0  # after a first failure; doubled by each failed probe
 LONGEST_S = 300.0
-ASK_S = 0.15  # so long a call may wait for Redis
+ASK_S = 0.4  # so long a call may wait for Redis; joining the room takes as long
 FRESH_S = 2.0  # how old the shared view gets
 
 
