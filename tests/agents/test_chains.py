@@ -4,8 +4,9 @@ import pytest
 
 from agents import chains, pricebook
 from agents.accounts import take_environment
-from agents.chains import is_installed, is_private
+from agents.chains import is_installed
 from agents.effective import effective
+from agents.house import is_private
 from agents.models import Project
 from agents.providers import PROVIDERS, Role
 from agents.services import draft

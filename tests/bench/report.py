@@ -95,26 +95,26 @@ def _ms(value: float | None) -> str:
 
 def save(lines: Sequence[Line], raw: dict[str, Any], path: Path = FILE) -> None:
     found = {"host": host(), "metrics": [asdict(entry) for entry in lines], **raw}
-    path.write_text(json.dumps(_plain(found), indent=1) + "\n")
+    path.write_text(json.dumps(plain(found), indent=1) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON knows no infinity."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return None if isinstance(value, float) and math.isinf(value) else value
 
 
 def host() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _output("git", "rev-parse", "HEAD"),
-        "changed_files": len(_output("git", "status", "--porcelain").splitlines()),
+        "commit": output("git", "rev-parse", "HEAD"),
+        "changed_files": len(output("git", "status", "--porcelain").splitlines()),
         "python": platform.python_version(),
         "livekit-agents": metadata.version("livekit-agents"),
-        "livekit-server": _output(str(ROOT / "bin" / "livekit-server"), "--version"),
+        "livekit-server": output(str(ROOT / "bin" / "livekit-server"), "--version"),
         "livekit-sip": _module("github.com/livekit/sip"),
         "cpus": os.cpu_count(),
         "kernel": platform.release(),
@@ -122,7 +122,7 @@ def host() -> dict[str, Any]:
     }
 
 
-def _output(*command: str) -> str:
+def output(*command: str) -> str:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 

@@ -104,12 +104,13 @@ class Cloud:
         folder = self.stack.home.data / "worker" / "plans" / row["digest"] / "audio"
         return len(list(folder.glob("*.wav"))) >= 7
 
+    def entries(self, call_id: int, kind: str) -> list[dict[str, Any]]:
+        """What the journal of a call says of one kind."""
+        query = "select data from recordings_journalentry where call_id = ? and kind = ? order by n"
+        return [json.loads(row["data"]) for row in self.stack.rows(query, call_id, kind)]
+
     def switches(self, call_id: int) -> list[dict[str, Any]]:
-        rows = self.stack.rows(
-            "select data from recordings_journalentry where call_id = ? and kind = 'switch' "
-            "order by n", call_id,
-        )  # fmt: skip
-        return [json.loads(row["data"]) for row in rows]
+        return self.entries(call_id, "switch")
 
     def _do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)

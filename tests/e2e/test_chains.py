@@ -166,3 +166,7 @@ def test_a_call_without_faults_is_answered_by_the_first_of_each_chain(cloud, ear
     shown = cloud.stack.shown(row["room"])
     assert [turn["text"] for turn in shown["transcript"]][:3] == [GREETING, ASKED, ANSWER]
     assert cloud.switches(row["id"]) == []
+    assert {used["role"] for used in cloud.entries(row["id"], "usage")} == {"stt", "llm", "tts"}
+    costs = "select amount from recordings_callcost where call_id = ?"
+    (cost,) = eventually(lambda: cloud.stack.rows(costs, row["id"]), 20)
+    assert float(cost["amount"]) > 0

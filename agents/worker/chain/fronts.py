@@ -15,14 +15,10 @@ from agents.worker.chain.members import Member
 Serving = Callable[[], Member]
 
 
-class FrontSTT(stt.STT[Any]):
-    def __init__(self, serving: Serving) -> None:
-        super().__init__(
-            capabilities=stt.STTCapabilities(
-                streaming=True, interim_results=True, chat_context=False
-            )
-        )
-        self._serving = serving
+class _Served:
+    """Whoever serves now is what the session's metrics name."""
+
+    _serving: Serving
 
     @property
     def model(self) -> str:
@@ -31,6 +27,16 @@ class FrontSTT(stt.STT[Any]):
     @property
     def provider(self) -> str:
         return self._serving().stage.provider
+
+
+class FrontSTT(_Served, stt.STT[Any]):
+    def __init__(self, serving: Serving) -> None:
+        super().__init__(
+            capabilities=stt.STTCapabilities(
+                streaming=True, interim_results=True, chat_context=False
+            )
+        )
+        self._serving = serving
 
     async def _recognize_impl(
         self,
@@ -45,18 +51,10 @@ class FrontSTT(stt.STT[Any]):
         return found
 
 
-class FrontLLM(llm.LLM[Any]):
+class FrontLLM(_Served, llm.LLM[Any]):
     def __init__(self, serving: Serving) -> None:
         super().__init__()
         self._serving = serving
-
-    @property
-    def model(self) -> str:
-        return str(self._serving().engine.model)
-
-    @property
-    def provider(self) -> str:
-        return self._serving().stage.provider
 
     def chat(
         self,
@@ -72,21 +70,13 @@ class FrontLLM(llm.LLM[Any]):
         return stream
 
 
-class FrontTTS(tts.TTS[Any]):
+class FrontTTS(_Served, tts.TTS[Any]):
     def __init__(self, serving: Serving, *, sample_rate: int) -> None:
         super().__init__(
             capabilities=tts.TTSCapabilities(streaming=True), sample_rate=sample_rate,
             num_channels=1,
         )  # fmt: skip
         self._serving = serving
-
-    @property
-    def model(self) -> str:
-        return str(self._serving().engine.model)
-
-    @property
-    def provider(self) -> str:
-        return self._serving().stage.provider
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
