@@ -1,4 +1,4 @@
-"""`python -m agents.worker start`"""
+"""`python -m agents.worker start`, or `download-files` for the weights of end-of-turn models."""
 
 import asyncio
 import os
@@ -8,8 +8,13 @@ from agents.worker import config, logs
 
 
 def main(arguments: list[str]) -> int:
+    if arguments == ["download-files"]:
+        from agents.worker.providers.turn import download
+
+        download()
+        return 0
     if arguments != ["start"]:
-        sys.stderr.write("Usage: python -m agents.worker start\n")
+        sys.stderr.write("Usage: python -m agents.worker start | download-files\n")
         return 2
     try:
         settings = config.load()
