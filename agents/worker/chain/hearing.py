@@ -22,6 +22,7 @@ CONNECTED_S = 0.3  # who breaks after this had been listening
 KEPT_S = 30.0  # sound kept for the next member
 TAIL_S = 0.6  # of what was understood while he speaks on, still kept: its end is known only roughly
 SPEECH_S = 0.25  # anything shorter may be a cough, which nobody needs to understand
+WORDS_S = 0.7  # … and from here on it was no cough: somebody waits for an answer
 EARLY_S = 0.1  # a result this long before the end of speech may be the last one
 AGAIN_S = 20.0  # a member whose idle connection broke is asked again, but not more often
 
@@ -183,7 +184,8 @@ class Hearing:
         others = self._others(self._active.member)
         if others:
             self._second = self._open(others[0])
-        self.on_overdue()
+        if self._ended is not None and self._ended - (self._began or self._ended) >= WORDS_S:
+            self.on_overdue()
 
     def _fail(self, listener: "Listener | None", error: BaseException) -> None:
         if listener is None or listener not in (self._active, self._second):
