@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
 import pytest
 
 from telephony.caller.speech import speak
@@ -18,6 +19,7 @@ from tests.emulators.core import Fault
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 DEAD_AIR_S = 1.5
+LATE_MS = 8.0
 SAMPLES = 8000
 NOISE = {"to", "are", "and", "we", "at", "in", "you"}  # what the ears make of a breath
 
@@ -34,8 +36,9 @@ def ears():
     return WordEars([ANSWER, FILLER])
 
 
-def asked_once(cloud: Cloud, caller: str):
-    """A call with one question: the answer's audio from the question's end on."""
+def asked_once(cloud: Cloud, caller: str, late: list[float] | None = None):
+    """A call with one question: the answer's audio from the question's end on. `late` takes how
+    late (ms) each of our own packets was sent."""
 
     async def run():
         async with cloud.stack.call(caller=caller, number=NUMBER) as call:
@@ -43,6 +46,8 @@ def asked_once(cloud: Cloud, caller: str):
             await call.quiet(700)
             end = await call.say(await speak(ASKED, "rms"))
             await call.quiet(1700, 25, since=end)
+            if late is not None:
+                late[:] = call.audio.late_ms
             return call.heard_since(end)
 
     return asyncio.run(run())
@@ -73,9 +78,14 @@ def caller_of(fault: Fault) -> str:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.role}-{f.kind}")
 def test_a_call_goes_on_when_a_provider_fails(cloud, ears, fault):
-    cloud.forget()
-    cloud.faults(fault)
-    heard = asked_once(cloud, caller_of(fault))
+    late: list[float] = []
+    for _ in range(3):
+        cloud.forget()
+        cloud.faults(fault)
+        heard = asked_once(cloud, caller_of(fault), late)
+        # on a machine which makes the caller himself late, the call measures the machine
+        if longest_silence(heard) <= DEAD_AIR_S or np.percentile(late, 99) < LATE_MS:
+            break
     assert longest_silence(heard) <= DEAD_AIR_S
     said = [word for word in ears.words(heard) if word not in clouds.plain(FILLER)]
     expected = clouds.plain(ANSWER)
