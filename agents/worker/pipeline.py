@@ -100,6 +100,13 @@ def pipeline_of(
     return Pipeline(session, hearing, mind, voice, tuple(chains.values()))
 
 
+def warm(at: Workshop) -> None:
+    """Build all members once and drop them: clients import a lot on first use. Connects to nobody.
+    Raises PlanError, SealBroken."""
+    _members(at, lambda member, metrics: None)
+    vad_of(at.plan)
+
+
 def _members(at: Workshop, on_metrics: Metrics) -> dict[Role, list[Member]]:
     """Of each chain those which can be built. Raises the first problem if none can."""
     found: dict[Role, list[Member]] = {}

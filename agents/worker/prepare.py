@@ -37,7 +37,7 @@ async def prepare_files(plan: CallPlan, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if uses(plan.stt, "sphinx"):
         await asyncio.to_thread(_prepare_grammar, plan, folder)
-    if _matches(plan):
+    if matches(plan):
         await asyncio.to_thread(_prepare_meaning, plan, folder)
 
 
@@ -47,13 +47,14 @@ def caches(plan: CallPlan) -> bool:
     return plan.speed.faq_cache and bool(plan.faq) and english and plan.llm[0].provider != "faq"
 
 
-def _matches(plan: CallPlan) -> bool:
+def matches(plan: CallPlan) -> bool:
+    """Whether a sentence's meaning is looked for in this plan's calls."""
     return uses(plan.llm, "faq") or caches(plan)
 
 
 def _needed_files(plan: CallPlan) -> list[str]:
     grammar = ["plan.jsgf", "plan.dict", "phrases.json"] if uses(plan.stt, "sphinx") else []
-    return [*grammar, *(["meaning.npy"] if _matches(plan) else [])]
+    return [*grammar, *(["meaning.npy"] if matches(plan) else [])]
 
 
 def _missing_texts(folder: Path, plan: CallPlan) -> list[str]:

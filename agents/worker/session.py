@@ -1,6 +1,7 @@
 """One call, in the job's own process: plan, pipeline, journal, line, recorder, bot."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -10,10 +11,10 @@ from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext, JobProcess
 from livekit.agents.voice import CloseEvent, CloseReason
 
-from agents.plan import CallPlan, PlanError, uses
+from agents.plan import CallPlan, PlanError
 from agents.seal import SealBroken
 from agents.worker import config as configuration
-from agents.worker import plans, prepare, pulse, spool
+from agents.worker import pipeline, plans, prepare, pulse, spool
 from agents.worker.bot import Bot
 from agents.worker.chain.health import SharedHealth
 from agents.worker.config import Config
@@ -37,18 +38,24 @@ def set_up(process: JobProcess) -> None:
 
 
 def _warm(settings: Config) -> None:
-    from agents.worker.embedded import meaning
-
-    local = False
+    """Whatever is imported or read on first use, for the plans of today."""
+    found = []
     for folder in settings.plans_dir.glob("*"):
-        try:
-            plan = plans.from_disk(settings.plans_dir, folder.name)
-        except PlanError:
-            continue
-        if plan is not None and uses(plan.llm, "faq"):
-            local = True
-    if local:
+        with contextlib.suppress(PlanError):
+            if plan := plans.from_disk(settings.plans_dir, folder.name):
+                found.append((plan, folder))
+    if any(prepare.matches(plan) for plan, _ in found):
+        from agents.worker.embedded import meaning
+
         meaning.model().embed(["warm"])
+    seen: set[str] = set()  # old plans stay on disk: one of each kind is enough
+    for plan, folder in found:
+        slugs = {stage.provider for stage in (*plan.stt, *plan.llm, *plan.tts)}
+        if slugs <= seen:
+            continue
+        seen |= slugs
+        with contextlib.suppress(PlanError, SealBroken):
+            pipeline.warm(pipeline.Workshop(plan, folder, list(settings.seal_keys)))
 
 
 async def take_call(ctx: JobContext) -> None:
