@@ -23,6 +23,7 @@ KEPT_S = 30.0  # sound kept for the next member
 TAIL_S = 0.6  # of what was understood while he speaks on, still kept: its end is known only roughly
 SPEECH_S = 0.25  # anything shorter may be a cough, which nobody needs to understand
 WORDS_S = 0.7  # … and from here on it was no cough: somebody waits for an answer
+LATE_S = 0.85  # after his last sound he should hear something
 EARLY_S = 0.1  # a result this long before the end of speech may be the last one
 AGAIN_S = 20.0  # a member whose idle connection broke is asked again, but not more often
 
@@ -108,7 +109,14 @@ class Hearing:
             return
         if self._understood_at < self._ended - EARLY_S:
             self._owed = True
-            asyncio.get_running_loop().call_later(self._patience(), self._tick)
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._patience(), self._tick)
+            if self._ended - self._began >= WORDS_S:
+                loop.call_later(max(0.0, LATE_S - silence_s), self._overdue, self._ended)
+
+    def _overdue(self, ended: float) -> None:
+        if self._owed and self._ended == ended:
+            self.on_overdue()
 
     def _patience(self) -> float:
         listens = self._active is None or self._active.streams
@@ -184,8 +192,6 @@ class Hearing:
         others = self._others(self._active.member)
         if others:
             self._second = self._open(others[0])
-        if self._ended is not None and self._ended - (self._began or self._ended) >= WORDS_S:
-            self.on_overdue()
 
     def _fail(self, listener: "Listener | None", error: BaseException) -> None:
         if listener is None or listener not in (self._active, self._second):
