@@ -44,7 +44,8 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 
 def settings() -> Asked:
     """From the environment. Raises Trouble."""
-    usual = Sizes()
+    off = _off()
+    usual = effects.SIZES if off else Sizes()
     sizes = Sizes(
         plain=_count("TURNS", usual.plain),
         faq=_count("FAQ_TURNS", usual.faq),
@@ -58,7 +59,7 @@ def settings() -> Asked:
     if profile not in PROFILES:
         raise Trouble(f"PROFILE is {profile!r}; write one of {', '.join(sorted(PROFILES))}.")
     return Asked(
-        sizes, profile, _count("SEED", 7), _off(), at_once=_count("CALLS_AT_ONCE", 6),
+        sizes, profile, _count("SEED", 7), off, at_once=_count("CALLS_AT_ONCE", 6),
         step_s=_count("STEP_S", 20, least=1),
     )  # fmt: skip
 

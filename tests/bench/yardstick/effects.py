@@ -6,7 +6,10 @@ from tests.bench.yardstick import figures, paper
 from tests.bench.yardstick.figures import Compared
 from tests.bench.yardstick.rig import OURS, rig
 from tests.bench.yardstick.run import Asked, facts, in_blocks, say_doubts
+from tests.bench.yardstick.scenario import Sizes
 from tests.e2e.stack import Stack
+
+SIZES = Sizes(plain=16, faq=4, short=4, pauses=4, barges=0, blocks=2)  # there are many arms
 
 
 async def effects(stack: Stack, asked: Asked) -> None:
@@ -16,7 +19,7 @@ async def effects(stack: Stack, asked: Asked) -> None:
     others = [name for name in it.arms if name != OURS]
     at = Compared(blocks.rows, OURS, others, asked.seed)
     found = [replace(f, target=None) for f in figures.latency(at, const=False)]
-    found += figures.cost(at, {})[:1]
+    found += figures.cost(at, {})[:2]
     tallied = figures.counts(at)
     print("\nTimes in ms, at the caller's ear. Ratio: all on, over without that one.")
     for name in others:

@@ -174,8 +174,12 @@ def cost(at: Compared, cpu: Mapping[str, float | None]) -> list[Figure]:
     def thoughts(arm: str) -> Samples:
         return [float(turn.thoughts) for turn in at.turns(arm)]
 
+    def voiced(arm: str) -> Samples:
+        return [turn.voiced for turn in at.turns(arm)]
+
     return [
         at.figure("model requests a turn", "mean", thoughts, unit=""),
+        at.figure("voice made, over needed", "mean", voiced, unit=""),
         at.single("gaps over 60 ms", lambda arm: _gaps(at.turns(arm)), unit="a min"),
         at.single("agent CPU", lambda arm: cpu.get(arm), unit="s a min"),
     ]

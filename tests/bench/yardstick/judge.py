@@ -1,5 +1,6 @@
 """From a call as it went to rows of figures. Done between calls: it takes time. Durations in ms."""
 
+import itertools
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -40,6 +41,7 @@ class Turn:
     missed: bool = False
     stop_ms: float | None = None  # M4
     thoughts: int = 0  # requests to the model
+    voiced: float = 0.0  # letters sent to the voice, over those of the answer
     gaps: int | None = None
     answer_s: float | None = None
 
@@ -89,6 +91,11 @@ class Heard:
     def arrival(self, sample: int) -> float:
         return self.call.audio.timeline.arrival(sample)
 
+    def stretches(self, since: float) -> list[tuple[int, int]]:
+        """Where each stretch of speech begins, and where the next one does."""
+        begins = sound.onsets(self.pcm, self.sample(since), self.window[1])
+        return list(itertools.pairwise([*begins, self.window[1]]))
+
     def first(self, marks: list[Mark]) -> tuple[int, Mark] | None:
         """The sample at which the first of these begins."""
         found = [(sound.marker_onset(self.pcm, mark.n, *self.window), mark) for mark in marks]
@@ -128,6 +135,8 @@ class Judge:
         turn = Turn(item.kind, item.text, item.voice, nth, item.answer, said.end, item.pause_ms)
         turn.missed = not said.heard
         turn.thoughts = self.wire.thoughts(heard.since, heard.until)
+        letters = self.wire.letters(heard.since, heard.until)
+        turn.voiced = letters / len(item.answer + item.second_answer)
         begins = [heard.arrival(at) for at in sound.onsets(heard.pcm, *heard.window)]
         turn.cut = sound.cut_off(begins, said.pause, said.end)
         turn.any_ms = next(((at - said.end) * 1000 for at in begins if at >= said.end), None)
@@ -161,14 +170,16 @@ class Judge:
     def _something_else(self, turn: Turn, said: Said, heard: Heard) -> None:
         """Another answer, or one whose beginning was lost; our ears tell by its words."""
         other = heard.first(self.wire.marked(heard.since - EARLY_S, heard.until))
-        at = sound.energy_onset(heard.pcm[: heard.window[1]], heard.sample(said.end))
         if other is not None:
             turn.by, turn.heard = "marker", other[1].text
-        elif at is not None:
+            return
+        for at, until in heard.stretches(said.end):
             turn.by = "energy"
-            turn.heard = self.ears.line(np.array(heard.pcm[at : heard.window[1]]))
+            turn.heard = self.ears.line(np.array(heard.pcm[at:until]))
             turn.right = turn.heard == turn.wanted
-            turn.content_ms = turn.any_ms if turn.right else None
+            if turn.right:
+                turn.content_ms = (heard.arrival(at) - said.end) * 1000
+                return
 
     async def _smoothness(self, turn: Turn, heard: Heard, at: int, mark: Mark) -> None:
         """Silences which are not in what was synthesised."""

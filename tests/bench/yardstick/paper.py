@@ -24,20 +24,25 @@ FLAGGED_SHARE = 0.02
 
 
 def table(figures: Sequence[Figure], arm: str, others: Sequence[str]) -> str:
-    arms = [arm, *others]
-    against = [f"{arm}/{other}" for other in others]
-    rows = [("", "", *arms, *against, "target", *(f"vs {other}" for other in others))]
-    rows += [_cells(figure, arm, others) for figure in figures]
+    ratios = [f"{arm}/{other}" for other in others]
+    rows = [("", "", arm, *others, *ratios), *(_cells(figure, arm, others) for figure in figures)]
+    if any(figure.target for figure in figures):
+        judged = [("target", *(f"vs {other}" for other in others))]
+        judged += [_verdict(figure, arm, others) for figure in figures]
+        rows = [(*row, *more) for row, more in zip(rows, judged, strict=True)]
     return columns(rows, left={0, 1})
 
 
 def _cells(figure: Figure, arm: str, others: Sequence[str]) -> tuple[str, ...]:
     values = (_number(figure.values.get(name), figure.unit) for name in (arm, *others))
     ratios = (_ratio(figure.ratios.get(name)) for name in others)
-    met = (_met(figure.met(arm, name)) for name in others)
     unit = f" ({figure.unit})" if figure.unit not in ("ms", "") else ""
-    target = str(figure.target or "")
-    return (figure.name + unit, figure.of, *values, *ratios, target, *met)
+    return (figure.name + unit, figure.of, *values, *ratios)
+
+
+def _verdict(figure: Figure, arm: str, others: Sequence[str]) -> tuple[str, ...]:
+    words = {True: "met", False: "NOT met", None: ""}
+    return (str(figure.target or ""), *(words[figure.met(arm, name)] for name in others))
 
 
 def _number(value: float | None, unit: str) -> str:
@@ -56,13 +61,11 @@ def _ratio(found: Ratio | None) -> str:
     return f"{found.value:.2f} [{found.low:.2f}–{found.high:.2f}]"
 
 
-def _met(met: bool | None) -> str:
-    return {True: "met", False: "NOT met", None: ""}[met]
-
-
 def tally(counts: Sequence[Count], arms: Sequence[str]) -> str:
+    """Of what was tried at all."""
+    tried = [count for count in counts if any(total for _, total in count.by_arm.values())]
     rows = [("", *arms)]
-    for count in counts:
+    for count in tried:
         rows.append((count.name, *("{} of {}".format(*count.by_arm[arm]) for arm in arms)))
     return columns(rows, left={0})
 

@@ -24,7 +24,8 @@ from tests.bench.yardstick.talk import Said, Talk
 CORES = psutil.cpu_count() or 1
 RAMP = -2  # the “block” of these calls
 WORSE = 1.2  # p95 of voice to voice may be so much of that of one call
-MEMORY_CALLS = 4  # memory is looked at with so many calls, whether or not they still go well
+MEMORY_CALLS = 4  # memory is looked at with so many calls, whether or not they still go well …
+MEMORY_S = 8.0  # … a shorter step will do for that
 GENERATOR_SHARE = 0.25  # of all CPU; callers and emulators using more measure themselves
 
 
@@ -52,7 +53,9 @@ class Ramp:
 
     @property
     def most(self) -> int:
-        return max((step.calls for step in self.steps if step.passed), default=0)
+        """Up to the first step which did not go well."""
+        good = itertools.takewhile(lambda step: step.passed, self.steps)
+        return max((step.calls for step in good), default=0)
 
     @property
     def per_core(self) -> float:
@@ -78,14 +81,15 @@ class Ramp:
 async def ramp(rig: Rig, arm: Arm, most: int, one_call: float | None, *, step_s: float) -> Ramp:
     """`one_call`: voice to voice (p95, ms) of this arm with one call."""
     found = Ramp(arm.name, one_call, idle_pss_mib=workers.pss_mib(arm.worker.pid))
-    await talk.prepare(_questions(0))
+    await talk.prepare([item for number in range(most) for item in _questions(number)])
     async with AsyncExitStack() as lines:
         crowd = _Crowd(rig, arm, lines)
         for calls in range(1, most + 1):
-            found.steps.append(await _step(crowd, calls, step_s))
-            _by_ear(found.steps[-1], crowd.said(), one_call)
-            if calls >= MEMORY_CALLS and not found.steps[-1].passed:
+            good = all(step.passed for step in found.steps)
+            if calls > MEMORY_CALLS and not good:
                 break
+            found.steps.append(await _step(crowd, calls, step_s if good else MEMORY_S))
+            _by_ear(found.steps[-1], crowd.said(), one_call)
         await crowd.hang_up()
     _by_marker(found, await crowd.judged(), one_call)
     return found
@@ -158,7 +162,7 @@ class _Crowd:
         held = Talk(await self._lines.enter_async_context(line))
         self._calls.append(Held(self._arm.name, RAMP, caller, held))
         if await talk.greeted(held):
-            self._tasks.append(asyncio.create_task(self._ask(held, len(self._calls))))
+            self._tasks.append(asyncio.create_task(self._ask(held, len(self._calls) - 1)))
         return len(self._tasks)
 
     async def _ask(self, held: Talk, seed: int) -> None:

@@ -119,6 +119,7 @@ async def in_blocks(it: Rig, asked: Asked) -> Blocks:
     for arm in it.arms.values():
         await workers.settled(arm.worker)
         await it.warm(arm)
+        print(f"  {arm.name} … warm", flush=True)
     blocks = Blocks(block_order(list(it.arms), asked.sizes.blocks, asked.seed))
     held: list[Held] = []
     for place, name in enumerate(blocks.order):
@@ -132,6 +133,7 @@ async def _block(
     it: Rig, blocks: Blocks, arm: Arm, number: int, calls: list[list[Item]]
 ) -> list[Held]:
     held = []
+    await workers.calm()
     before, begun = _cpu(it), time.monotonic()
     for items in calls:
         for _ in range(TRIES):

@@ -31,9 +31,9 @@ PLAIN = {
     "Can you pump up my tires?":
         "The pump is free. It stands by the door.",
     "How heavy is your lightest racing bike?":
-        "The lightest racer weighs seven kilos without its wheels.",
+        "Our lightest racer weighs just seven kilos.",
     "I need a strong lock for a city bike.":
-        "Most people take a folding lock for sixty dollars.",
+        "A folding lock is strong, we have four.",
     "Does the folding bike fit into a small car?":
         "The folding bike fits, even in small cars.",
     "Is the blue bag waterproof?":
@@ -41,15 +41,15 @@ PLAIN = {
     "Which of the two bells is better?":
         "The big bell is louder. Both are cheap.",
     "My front lamp does not shine any more.":
-        "Front lamps have a guarantee, please bring it in.",
+        "Front lamps have a guarantee, bring it in.",
     "I want to learn how to change a tire.":
-        "Our next workshop is on Sunday after lunch.",
+        "Our next workshop is on Sunday at two.",
     "Is the green saddle good for long trips?":
         "The green saddle is good, and it is soft.",
     "Could you send me the catalogue?":
-        "A new catalogue comes out soon. Please wait a week.",
+        "A new catalogue comes soon, please wait.",
     "Are there any bikes for teenagers?":
-        "Used bikes for teenagers start at ninety dollars.",
+        "Bikes for teenagers begin at ninety dollars.",
     "My brakes are loud in the rain.":
         "Wet brakes often make noise, that is normal.",
     "Which oil is good in winter?":

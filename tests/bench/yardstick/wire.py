@@ -51,6 +51,9 @@ class Wire:
     def thoughts(self, since: float, until: float) -> int:
         return sum(since <= at < until for at in self.thought)
 
+    def letters(self, since: float, until: float) -> int:
+        return sum(len(text.strip()) for at, text in self.spoken if since <= at < until)
+
     def marked(self, since: float, until: float) -> list[Mark]:
         return [mark for mark in self.marks if since <= mark.at < until]
 

@@ -19,6 +19,7 @@ from tests.e2e.stack import Stack, free_ports
 STOP_S = 15
 QUIET_SHARE = 0.15  # of a core: a worker using less has finished getting ready
 QUIET_S = 60
+CALM_PERCENT, CALM_ENOUGH, CALM_LOOKS = 30.0, 5, 20  # 2.5 s of quiet, waited for 10 s
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
@@ -138,3 +139,15 @@ async def settled(worker: Worker) -> None:
         before = cpu_s(worker.pid)
         await asyncio.sleep(0.5)
         calm = calm + 1 if cpu_s(worker.pid) - before < QUIET_SHARE * 0.5 else 0
+
+
+async def calm() -> None:
+    """Wait until the machine has little to do: what a call leaves behind is not the next arm's,
+    and the stock worker takes no calls while the CPU is busy."""
+    psutil.cpu_percent()
+    quiet = 0
+    for _ in range(CALM_LOOKS):
+        await asyncio.sleep(0.5)
+        quiet = quiet + 1 if psutil.cpu_percent() < CALM_PERCENT else 0
+        if quiet == CALM_ENOUGH:
+            return
