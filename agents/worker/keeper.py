@@ -5,9 +5,10 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from livekit import rtc
 
@@ -33,6 +34,9 @@ class Keeper:
         self._complained: set[str] = set()
         self._again: dict[str, float] = {}  # digest → when its voice is tried again (monotonic)
         self._away = False
+        self.on_new_providers: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self._providers: set[str] = set()  # of all plans seen so far
+        self._renewing: asyncio.Task[None] | None = None
         self.registered = False  # with LiveKit; ready.json waits for it
         self.ready: list[str] = []
 
@@ -75,7 +79,16 @@ class Keeper:
             self._complain(digest, reason)
             return False
         await self._speak(digest, plan, folder)
+        self._welcome(plan)
         return True
+
+    def _welcome(self, plan: CallPlan) -> None:
+        """Processes which wait for calls should know the providers of all plans."""
+        slugs = {stage.provider for stage in (*plan.stt, *plan.llm, *plan.tts)}
+        is_new = not slugs <= self._providers
+        self._providers |= slugs
+        if is_new and self.on_new_providers:
+            self._renewing = asyncio.create_task(self.on_new_providers())
 
     async def _speak(self, digest: str, plan: CallPlan, folder: Path) -> None:
         """A voice which is down now is asked again later; calls speak with the next one."""
