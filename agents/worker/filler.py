@@ -15,6 +15,7 @@ from agents.worker.line import Mouth
 from agents.worker.prepared import Prepared
 
 LATE_S = 0.85  # the way to the caller's ear adds 0.15 s on both sides
+THINK_S = 0.35  # an answer begun early is there as soon as the turn is over, or a little later
 TICK_S = 0.05
 AGAIN_S = 6.0  # in one wait the words are said again only after so long
 
@@ -32,6 +33,7 @@ class Filler:
         self._journal = journal
         self._silence_s = silence_s
         self._ended = 0.0  # the caller's last sound (monotonic)
+        self._thinking = 0.0  # since when an answer is being made
         self._overdue = False
         self._said = 0.0
         session.on("user_state_changed", self._user)
@@ -49,10 +51,12 @@ class Filler:
                 self._say()
 
     def _is_late(self) -> bool:
-        owed = self._overdue or self._session.agent_state == "thinking"
-        if not owed or not self._ended or self._session.user_state == "speaking":
-            return False
         now = time.monotonic()
+        thinks = self._session.agent_state == "thinking" and now - self._thinking >= THINK_S
+        if not (self._overdue or thinks) or not self._ended:
+            return False
+        if self._session.user_state == "speaking":
+            return False
         return now - self._ended >= LATE_S and now - self._said >= AGAIN_S
 
     def _say(self) -> None:
@@ -76,3 +80,5 @@ class Filler:
     def _agent(self, event: Any) -> None:
         if event.new_state == "speaking":
             self._overdue, self._ended = False, 0.0
+        elif event.new_state == "thinking":
+            self._thinking = time.monotonic()
