@@ -2,12 +2,12 @@
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from livekit import rtc
 
-from agents.worker import filler as filling
 from agents.worker.filler import Filler
 from agents.worker.journal import Journal, read
 from agents.worker.line import RATE, Mouth
@@ -42,9 +42,10 @@ class Session:
 async def scene(tmp_path, monkeypatch):
     """The clock stands still but for what a test adds."""
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(filling.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr("agents.worker.filler.time.monotonic", lambda: clock.now)
     sound = rtc.AudioFrame(np.full(RATE // 2, 900, np.int16).tobytes(), RATE, 1, RATE // 2)
-    book, mouth, session = Journal(tmp_path, "AJ_1"), Mouth(Loudspeaker()), Session()
+    session: Any = Session()
+    book, mouth = Journal(tmp_path, "AJ_1"), Mouth(Loudspeaker())
     filler = Filler(session, mouth, Prepared({WORDS: sound}), book, words=WORDS, silence_s=0.3)
     session.user("speaking")
     session.user("listening")  # silent for 0.3 s by now

@@ -24,7 +24,7 @@ TAIL_S = 0.6  # of what was understood while he speaks on, still kept: its end i
 SPEECH_S = 0.25  # anything shorter may be a cough, which nobody needs to understand
 WORDS_S = 0.7  # … and from here on it was no cough: somebody waits for an answer
 LATE_S = 0.85  # after his last sound he should hear something
-EARLY_S = 0.1  # a result this long before the end of speech may be the last one
+EARLY_S = 0.35  # a result so long before the end of speech may be the last one: detectors lag
 AGAIN_S = 20.0  # a member whose idle connection broke is asked again, but not more often
 
 Event = stt.SpeechEvent
