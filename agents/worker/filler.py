@@ -10,11 +10,11 @@ from typing import Any
 
 from livekit.agents import AgentSession
 
+from agents.worker.chain.hearing import LATE_S
 from agents.worker.journal import Journal
 from agents.worker.line import Mouth
 from agents.worker.prepared import Prepared
 
-LATE_S = 0.85  # the way to the caller's ear adds 0.15 s on both sides
 THINK_S = 0.35  # an answer begun early is there as soon as the turn is over, or a little later
 TICK_S = 0.05
 AGAIN_S = 6.0  # in one wait the words are said again only after so long

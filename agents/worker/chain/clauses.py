@@ -4,7 +4,6 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable
 
 FIRST_WORDS = 3  # a first clause shorter than this sounds cut off
-LATER_WORDS = 6
 # after these, text may be cut if a space follows: a number such as 1,000 or 9.30 is no end
 _SENTENCE = re.compile(r"[.!?…。！？]+[\"'”’)\]]*\s+")
 _CLAUSE = re.compile(r"(?:[.!?…;:。！？]+[\"'”’)\]]*|[,،、–—])\s+")

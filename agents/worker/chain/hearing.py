@@ -23,12 +23,12 @@ KEPT_S = 30.0  # sound kept for the next member
 TAIL_S = 0.6  # of what was understood while he speaks on, still kept: its end is known only roughly
 SPEECH_S = 0.25  # anything shorter may be a cough, which nobody needs to understand
 WORDS_S = 0.7  # … and from here on it was no cough: somebody waits for an answer
-LATE_S = 0.85  # after his last sound he should hear something
+LATE_S = 0.85  # after his last sound he should hear something; his ear adds 0.15 s on both sides
 EARLY_S = 0.35  # a result so long before the end of speech may be the last one: detectors lag
 AGAIN_S = 20.0  # a member whose idle connection broke is asked again, but not more often
 
 Event = stt.SpeechEvent
-FINAL, INTERIM = stt.SpeechEventType.FINAL_TRANSCRIPT, stt.SpeechEventType.INTERIM_TRANSCRIPT
+FINAL = stt.SpeechEventType.FINAL_TRANSCRIPT
 
 
 class Listener:
@@ -219,7 +219,7 @@ class Hearing:
 
     def _replace(self, failed: Listener, reason: str) -> None:
         others = self._others(failed.member)
-        self._chain.moved(failed.member, others[0] if others else None, reason, self._since(failed))
+        self._chain.moved(failed.member, others[0] if others else None, reason, self._since())
         if not others:
             raise AllDown(self._chain.role)
         self._active = self._open(others[0])
@@ -230,11 +230,11 @@ class Hearing:
         assert self._active is not None
         before, self._active, self._second = self._active, self._second, None
         self._retire(before)
-        self._chain.moved(before.member, self._active.member, reason, self._since(before))
+        self._chain.moved(before.member, self._active.member, reason, self._since())
 
-    def _since(self, listener: Listener) -> float:
+    def _since(self) -> float:
         """From when on the caller waits: nothing is lost while he speaks."""
-        return self._ended or max(listener.began, time.monotonic())
+        return self._ended or time.monotonic()
 
     def _others(self, member: Member) -> list[Member]:
         recent = time.monotonic() - AGAIN_S

@@ -18,7 +18,7 @@ ONCE = APIConnectOptions(max_retry=0, timeout=20.0)  # its own patience is short
 
 POLICY = 1008  # with this AssemblyAI closes when it does not know the key
 REFUSED, STALLED, BROKE_OFF = "refused", "stalled", "broke_off"
-LIMITED, FAILED, SKIPPED = "limited", "failed", "skipped"
+LIMITED, FAILED = "limited", "failed"
 
 
 @dataclass(eq=False, slots=True)
