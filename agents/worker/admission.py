@@ -41,6 +41,7 @@ class Admission:
         # hears how many calls could still come: more warm processes than that are wasted work,
         # and making them in the middle of a burst would slow down its calls
         self.on_free: Callable[[int], None] = lambda free: None
+        self.on_taken: Callable[[], None] = lambda: None
         self._coming: set[str] = set()  # accepted, process not yet running
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -60,6 +61,7 @@ class Admission:
             await self._refuse(request)
             return
         self._coming.add(request.id)
+        self.on_taken()
         self.on_free(self._config.slots - self.taken())
         try:
             await request.accept(name="agent")

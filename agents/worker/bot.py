@@ -49,7 +49,9 @@ class Bot(Agent):
         self._prepared = prepared
         self._journal = journal
         self._talk = talk
-        self._eager = Eager(talk.hearing.level.quiet_s, enabled=plan.speed.eager_end)
+        self._eager = Eager(
+            talk.hearing.level.quiet_s, enabled=plan.speed.eager_end, ahead=self._look_ahead
+        )
         self._cache = cache
         self._cached: set[str] = set()  # what was answered without a model
         self._end = end
@@ -134,9 +136,8 @@ class Bot(Agent):
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncGenerator[stt.SpeechEvent, None]:
         try:
-            async for heard in self._talk.hearing.hear(audio):
-                for event in self._eager.feed(heard):
-                    yield event
+            async for event in self._eager.through(self._talk.hearing.hear(audio)):
+                yield event
         except AllDown as down:
             self._down(down)
 
@@ -151,6 +152,10 @@ class Bot(Agent):
                 yield chunk
         except AllDown as down:
             self._down(down)
+
+    def _look_ahead(self, text: str) -> None:
+        if self._cache:
+            self._cache.look_ahead(text)
 
     async def _known_answer(self, chat_ctx: llm.ChatContext) -> str | None:
         items = chat_ctx.items

@@ -6,6 +6,7 @@ version, to another. What needs live data is never answered from here.
 
 import asyncio
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from agents.worker.embedded import engine, meaning
 FLOOR = 0.80
 MARGIN = 0.15
 STRANGE = 0.50  # a word of the question must be as near as this to one of the entry
-LONGEST = 16  # words: a longer turn says more than one question
-# such a question leans on what was said before
+LONGEST = 16  # words
+REMEMBERED = 16
 _CONTEXT = re.compile(
     r"^(and|but|or|what about|how about|then|so)\b|\b(it|that|those|them)\b", re.IGNORECASE
 )
@@ -36,6 +37,11 @@ _COMMON = frozenset(
 )
 
 
+def _needs_more(asked: str) -> bool:
+    """Such a turn says more than one question, or leans on what was said before."""
+    return len(asked.split()) > LONGEST or bool(_CONTEXT.search(asked))
+
+
 class FaqCache:
     def __init__(self, plan: CallPlan, folder: Path) -> None:
         ready = folder / "meaning.npy"
@@ -44,18 +50,34 @@ class FaqCache:
         self._matcher = engine.Matcher(plan, vectors, sure=FLOOR, margin=MARGIN)
         self._known = [_content(" ".join((e.question, *e.variants, e.answer))) for e in plan.faq]
         self._meant: dict[str, meaning.Matrix] = {}
+        # by words; what was decided for a guess holds for the turn. Few: a turn has few guesses
+        self._decided: OrderedDict[tuple[str, ...], asyncio.Task[engine.Decision]] = OrderedDict()
+
+    def look_ahead(self, asked: str) -> None:
+        """Begin to decide: the question may be asked in a moment."""
+        if self._matcher.exact(asked) is None and not _needs_more(asked):
+            self._begin(asked)
 
     async def answer(self, asked: str) -> str | None:
         """The plan's answer, or nothing: ask the model."""
         decision = self._matcher.exact(asked)
         if decision is None:
-            if len(asked.split()) > LONGEST or _CONTEXT.search(asked):
+            if _needs_more(asked):
                 return None
-            decision = await asyncio.to_thread(self._decide, asked)
+            decision = await asyncio.shield(self._begin(asked))
         if decision.kind != "answer":
             return None
         entry = self._plan.faq[decision.entry]
         return None if entry.live else entry.answer
+
+    def _begin(self, asked: str) -> "asyncio.Task[engine.Decision]":
+        key = tuple(words(asked))
+        if key not in self._decided:
+            work = asyncio.to_thread(self._decide, asked)
+            self._decided[key] = asyncio.create_task(work)
+            while len(self._decided) > REMEMBERED:
+                self._decided.popitem(last=False)
+        return self._decided[key]
 
     def _decide(self, asked: str) -> engine.Decision:
         """Blocking: about 10 ms, and 5 more for each word the entry does not have."""

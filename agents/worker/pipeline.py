@@ -94,6 +94,7 @@ def pipeline_of(
             },
         },
         aec_warmup_duration=None,
+        tts_text_transforms=None,  # our voices do it, clause by clause
         user_away_timeout=None,
         session_close_transcript_timeout=0.2,
     )

@@ -7,8 +7,7 @@ import logging
 import math
 import os
 import signal
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from livekit.agents import AgentServer
 
@@ -19,6 +18,7 @@ from agents.worker.courier import Courier
 from agents.worker.desk import Desk
 from agents.worker.examiner import Examiner
 from agents.worker.keeper import Keeper
+from agents.worker.pool import pool
 from agents.worker.prober import Prober
 from agents.worker.providers.modules import modules_of
 from agents.worker.providers.turn import register_models
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 FIRST_PLANS_S = 30.0  # preparing before the first process is made saves the first call time
 FLUSH_S = 3.0
-RENEW_S = 10.0  # for one process; on a busy machine the next one must not wait for ever
 # imported once and shared by all job processes
 PRELOAD = ["agents.worker.session", "agents.worker.embedded.sphinx", "agents.worker.preload"]
 
@@ -54,9 +53,9 @@ async def _serve(config: Config, desk: Desk, keeper: Keeper, stopping: asyncio.E
     for plugin in plugins:  # here too, for probes: a ringing call must not wait for an import
         importlib.import_module(plugin)
     server = admission.jobs = build(config, admission, plugins)
-    admission.on_free = lambda free: _keep_warm(server, min(free, config.idle_processes))
-    keeper.idle = lambda: _idle(server)
-    keeper.on_new_providers = lambda: _renew_idle(server)
+    waiting = pool(server, config.idle_processes)
+    admission.on_free, admission.on_taken = waiting.free, waiting.taken
+    keeper.idle, keeper.on_new_providers = waiting.idle, waiting.renew
     server.on("worker_registered", lambda *_: setattr(keeper, "registered", True))
     courier = Courier(config, desk, on_orphan=admission.hang_up)
     prober, examiner = Prober(config, keeper.plans), Examiner(config, desk)
@@ -124,35 +123,3 @@ def _stay_at_home() -> None:
         os.environ.pop(name, None)
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "1")
     os.environ.setdefault("OTEL_SDK_DISABLED", "true")
-
-
-def _keep_warm(server: AgentServer, count: int) -> None:
-    """The framework does this by CPU load, which we took out of its hands."""
-    if pool := getattr(server, "_proc_pool", None):
-        pool.set_target_idle_processes(count)
-
-
-async def _renew_idle(server: AgentServer) -> None:
-    """Processes made before a plan came know nothing of its providers: their first call would
-    wait for imports. One after another is replaced, so that somebody is always ready."""
-    pool: Any = getattr(server, "_proc_pool", None)
-    queue: Any = getattr(pool, "_warmed_proc_queue", None)
-    for _ in range(queue.qsize() if queue is not None else 0):
-        if queue.qsize() < 2:  # the only one stays: a slow first call is better than none
-            return
-        await queue.get_nowait().aclose()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RENEW_S):
-                await _until(lambda: queue.qsize() >= pool.target_idle_processes)
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.1)
-
-
-def _idle(server: AgentServer) -> int:
-    """Processes waiting for a call. The framework has no public name for them."""
-    pool = getattr(server, "_proc_pool", None)
-    queue = getattr(pool, "_warmed_proc_queue", None)
-    return int(queue.qsize()) if queue is not None else 0

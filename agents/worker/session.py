@@ -22,7 +22,7 @@ from agents.worker.conversation import Conversation
 from agents.worker.desk import Desk
 from agents.worker.farewell import Farewell
 from agents.worker.journal import Journal
-from agents.worker.line import Ear, Mouth
+from agents.worker.line import RATE, Ear, Mouth
 from agents.worker.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller ri
 def set_up(process: JobProcess) -> None:
     """Before a process takes a call: load whatever its first call would have to wait for."""
     process.userdata["config"] = settings = configuration.load()
+    rtc.AudioSource(RATE, 1)  # the media library starts its threads with the first one
     _warm(settings)
 
 
@@ -98,12 +99,13 @@ class PhoneCall:
     # --- setting up ------------------------------------------------------------------------------
 
     async def open(self) -> None:
+        """What takes the CPU is done while the network is waited for: the caller is ringing."""
         self._follow_room(self._ctx.room)
         digest = plans.digest_in(self._ctx.job.metadata)
-        plan, caller, _ = await asyncio.gather(
-            self._load_plan(digest), self._join(), self._health.look()
-        )
-        self._caller = caller
+        joining = asyncio.create_task(self._join())
+        plan, _ = await asyncio.gather(self._load_plan(digest), self._health.look())
+        trouble = await self._prepare(plan, digest)
+        self._caller = caller = await joining
         if self._somebody_talks():
             await self._withdraw()
             return
@@ -111,12 +113,8 @@ class PhoneCall:
         if caller is None or self._reason:
             self.end("abandoned")
             return
-        try:
-            if isinstance(plan, Exception):
-                raise plan
-            await self._build(plan, plans.folder_of(self._config.plans_dir, digest))
-        except (PlanError, SealBroken) as reason:
-            self._fall_back(str(reason))
+        if trouble:
+            self._fall_back(trouble)
         self._take_tracks(caller)
         if self._publishing:
             await self._publishing
@@ -135,6 +133,8 @@ class PhoneCall:
         self._journal.discard()
         await self._ear.aclose()
         await self._mouth.aclose()
+        if self._talk:
+            await self._talk.aclose()
         self._ctx.shutdown("another agent is in the call")
 
     async def _load_plan(self, digest: str) -> CallPlan | PlanError:
@@ -160,6 +160,16 @@ class PhoneCall:
                 return await self._ctx.wait_for_participant(kind=kinds)
         except (TimeoutError, RuntimeError):
             return None
+
+    async def _prepare(self, plan: CallPlan | PlanError, digest: str) -> str:
+        """What the call talks with. Returns what is wrong, or nothing."""
+        try:
+            if isinstance(plan, Exception):
+                raise plan
+            await self._build(plan, plans.folder_of(self._config.plans_dir, digest))
+        except (PlanError, SealBroken) as reason:
+            return str(reason) or type(reason).__name__
+        return ""
 
     async def _build(self, plan: CallPlan, folder: Path) -> None:
         self._folder = folder

@@ -169,3 +169,28 @@ async def test_two_projects_do_not_share_answers(tmp_path, demo_cache):
     cache = FaqCache(a_plan(faq=other), tmp_path)
     assert await cache.answer("When are you open?") == "Never."
     assert await demo_cache.answer("When are you open?") == DEMO[0].answer
+
+
+async def test_a_question_is_looked_at_once(tmp_path, monkeypatch):
+    """It is decided while the caller says its last word; then it is only looked up."""
+    cache = FaqCache(a_plan(faq=DENTIST), tmp_path)
+    asked = []
+    decide = cache._decide
+
+    def counted(text):
+        asked.append(text)
+        return decide(text)
+
+    monkeypatch.setattr(cache, "_decide", counted)
+    cache.look_ahead("how can i cancel the appointment")
+    answer = await cache.answer("How can I cancel the appointment?")
+    assert answer == DENTIST[1].answer
+    assert await cache.answer("how can I cancel the appointment") == answer
+    assert len(asked) == 1
+
+
+async def test_what_is_in_the_plan_needs_no_look(tmp_path, monkeypatch):
+    cache = FaqCache(a_plan(faq=DENTIST), tmp_path)
+    monkeypatch.setattr(cache, "_decide", lambda text: pytest.fail("computed"))
+    cache.look_ahead("Do you whiten teeth?")
+    assert await cache.answer("do you whiten teeth") == DENTIST[3].answer

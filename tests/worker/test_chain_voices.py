@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agents.worker.chain.members import AllDown
-from agents.worker.chain.speaking import Voice
+from agents.worker.chain.speaking import Voice, speakable
 from tests.emulators import speech
 from tests.emulators.core import Fault
 from tests.worker.chains import Diary, chain_of
@@ -90,3 +90,16 @@ async def test_with_no_voice_left_the_caller_must_be_told(tmp_path):
     async with world(Fault("tts", "*", "500")) as emulators:
         with pytest.raises(AllDown):
             await spoken(emulators, tmp_path, "openai-tts", "kokoro")
+
+
+@pytest.mark.parametrize(
+    ("piece", "said"),
+    [
+        ("We open at nine, ", "We open at nine, "),
+        ("That is **very", "That is very"), ("important**, ", "important, "),
+        ("- the *red* bike ", "the red bike "), ("`code` and more", "code and more"),
+        ("5 * 3 is 15.", "5 * 3 is 15."), ("Welcome! 😀", "Welcome! "),
+    ],
+)  # fmt: skip
+async def test_no_markup_is_spoken(piece, said):
+    assert (await speakable(piece)).split() == said.split()

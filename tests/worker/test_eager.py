@@ -1,11 +1,15 @@
 """Beginning before the caller has surely finished: sooner, but nothing is done twice or wrongly."""
 
+import asyncio
+
 import pytest
 from livekit.agents import LanguageCode, stt
 
 from agents.plan import Speed, Stage
+from agents.providers import Role
 from agents.seal import seal
 from agents.worker.chain.eager import MOST, Eager
+from agents.worker.chain.members import AllDown
 from tests.fakes.desk import wait_until
 from tests.worker.engines import AT, SEAL, world
 from tests.worker.plan import a_plan
@@ -50,6 +54,48 @@ def test_the_final_takes_the_guess_so_that_the_answer_is_kept():
     assert final.alternatives[0].text == "when are you open?"
     (other,) = eager.feed(event(Kind.FINAL_TRANSCRIPT, "When are you open"))
     assert other.alternatives[0].text == "When are you open"
+
+
+def test_half_a_sentence_waits_for_its_next_words():
+    """Twice the same, but he was not quiet when it came: more words may be on their way."""
+    level = [0.0]
+    eager = Eager(lambda: level[0], enabled=True)
+    assert fed(eager, "when are you", "when are you") == []
+    level[0] = 1.0
+    assert fed(eager, "when are you open?") == ["when are you open?"]
+
+
+async def test_a_guess_does_not_wait_for_the_next_interim():
+    level = [0.0]
+    ahead: list[str] = []
+    eager = Eager(lambda: level[0], enabled=True, ahead=ahead.append)
+    more = asyncio.Event()
+
+    async def heard():
+        yield event(Kind.INTERIM_TRANSCRIPT, "When are you open?")
+        await more.wait()
+        yield event(Kind.FINAL_TRANSCRIPT, "When are you open?")
+
+    events = eager.through(heard())
+    assert (await anext(events)).type == Kind.INTERIM_TRANSCRIPT
+    guess = asyncio.create_task(anext(events))
+    await asyncio.sleep(0.1)
+    assert not guess.done()  # he still speaks
+    assert ahead == ["When are you open?"]
+    level[0] = 0.1
+    assert (await asyncio.wait_for(guess, 2)).type == Kind.PREFLIGHT_TRANSCRIPT
+    more.set()
+    assert [e.type async for e in events] == [Kind.FINAL_TRANSCRIPT]
+
+
+async def test_when_nobody_listens_any_more_that_is_said():
+    async def heard():
+        yield event(Kind.INTERIM_TRANSCRIPT, "When are you open?")
+        raise AllDown(Role.STT)
+
+    with pytest.raises(AllDown):
+        async for _ in Eager(lambda: 0.0, enabled=True).through(heard()):
+            pass
 
 
 def test_guesses_are_counted():
@@ -114,6 +160,26 @@ async def test_the_model_is_asked_before_the_final_words_only_when_wanted(tmp_pa
         requests = [line for line in emulators.board.log if line["what"] == "request"]
         assert sum(line["role"] == "llm" for line in requests) == 1
     assert (asked < final) is eager
+
+
+async def test_the_first_clause_is_spoken_while_the_model_goes_on(tmp_path):
+    """The session's own filter held each clause back until the next one had begun."""
+    question = "Where can I find your shop?"
+    answer = "Next to the station, on the left side of the long street with the four old trees."
+    async with world() as emulators:
+        script = emulators.board.script
+        script.utterances += [question]
+        script.answers[question] = answer
+        await script.prepare()
+        emulators.board.profile = emulators.board.profile.of({"name": "zero", "tokens_per_s": 10})
+        async with talking(cloud_plan(emulators, speed=Speed(filler=False)), tmp_path) as talk:
+            await talk.says(question)
+            await wait_until(lambda: answer in talk.said("agent"), timeout_s=25)
+        spoken = [
+            line["sent"] for line in emulators.board.log
+            if line["what"] == "request" and line["extra"].get("text", "").startswith("Next to")
+        ]  # fmt: skip
+        assert min(spoken) < first(emulators, "llm", "end")
 
 
 def first(emulators, role, what):

@@ -1,12 +1,14 @@
 """The chain of voices: an answer is spoken to its end, whichever voice fails on the way."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 
 from livekit import rtc
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 from livekit.agents.utils import aio
+from livekit.agents.voice.transcription.filters import filter_emoji, filter_markdown
 
 from agents.worker.chain.clauses import pieces
 from agents.worker.chain.members import BROKE_OFF, ONCE, Chain, Member, reason_of
@@ -19,6 +21,9 @@ GAP_S = 0.4  # … but voices which are no faster than speech come in pieces
 LETTERS_PER_S = 14.0  # until a voice has shown how fast it speaks
 CUT_FROM_S, CUT_SHARE = 1.0, 0.45  # a piece shorter than this share of its length broke off
 CUT_WORD_S = 0.12  # sound of a word that was cut off: shorter, and nobody has heard the word
+
+# emphasis and code which go on in the next piece
+_STRAY = re.compile(r"\*{2,}|`+|(?<!\w)\*(?=\w)|(?<=\w)\*(?!\w)")
 
 Sound = rtc.AudioFrame
 
@@ -48,7 +53,7 @@ class Voice:
     async def _make(self, text: AsyncIterable[str], ready: "aio.Chan[Sound]") -> None:
         playing, line = _Playing(), _Narrow()
         async for piece in pieces(text, first_clause=self._first_clause):
-            async for sound in self._say(piece, playing):
+            async for sound in self._say(await speakable(piece), playing):
                 playing.add(sound)
                 for part in line.push(sound):
                     ready.send_nowait(part)
@@ -123,6 +128,16 @@ class Voice:
     def prewarm(self) -> None:
         for member in self._chain.order()[:2]:
             member.engine.prewarm()
+
+
+async def speakable(piece: str) -> str:
+    """Without markup and emoji. The session does this too, but holds back each clause until the
+    next one has begun: 0.1 s in which the caller waits."""
+
+    async def whole() -> AsyncGenerator[str, None]:
+        yield piece
+
+    return _STRAY.sub("", "".join([part async for part in filter_emoji(filter_markdown(whole()))]))
 
 
 async def synthesised(member: Member, text: str) -> AsyncIterator[Sound]:
