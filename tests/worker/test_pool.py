@@ -1,10 +1,12 @@
 """Processes which wait for a call: how many, and when new ones are made."""
 
 import asyncio
+import os
 from types import SimpleNamespace
 
 import pytest
 
+from agents.worker import server
 from agents.worker.pool import READY, SETTLE_S, Pool
 
 pytestmark = pytest.mark.worker
@@ -92,6 +94,15 @@ async def test_processes_are_renewed_one_after_another_and_one_is_left(framework
     framework._warmed_proc_queue.get_nowait()
     await waiting.renew()
     assert closed == []
+
+
+def test_a_process_calculates_with_one_thread_unless_told(monkeypatch):
+    """Read when numpy is imported, which the fork server does after this."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    server._one_core_each()
+    assert (os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_NUM_THREADS"]) == ("1", "3")
 
 
 def test_new_clients_share_what_they_trust():
