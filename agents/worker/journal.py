@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Journal:
         self._began = time.time()
         self._began_monotonic = time.monotonic()
         self._next = 0
+        self._held: list[Entry] | None = None  # written after `opened`
         self.closed = False
 
     def ms(self, at: float | None = None) -> int:
@@ -44,15 +46,31 @@ class Journal:
         if self.closed:
             return
         entry = Entry(
-            n=self._next, ms=self.ms(), kind=kind, data=data,
+            n=0, ms=self.ms(), kind=kind, data=data,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )  # fmt: skip
-        self._file.write(line_of(entry))
+        if self._held is not None and kind != "opened":
+            self._held.append(entry)
+            return
+        self._append(entry)
+        self._let_go()
+
+    def hold(self) -> None:
+        """A journal begins with `opened`: what happens before that is written behind it."""
+        self._held = []
+
+    def _let_go(self) -> None:
+        held, self._held = self._held or [], None
+        for entry in held:
+            self._append(entry)
+
+    def _append(self, entry: Entry) -> None:
+        self._file.write(line_of(replace(entry, n=self._next)))
         self._file.flush()
-        if kind in _IMPORTANT:
+        if entry.kind in _IMPORTANT:
             os.fsync(self._file.fileno())
         self._next += 1
-        self.closed = kind == "closed"
+        self.closed = entry.kind == "closed"
 
     def discard(self) -> None:
         """Nothing happened here: no file, no entries."""
@@ -61,7 +79,10 @@ class Journal:
         self._file.close()
 
     def release(self) -> None:
-        """Let go of the file; the courier takes it from here."""
+        """Let go of the file; the courier takes it from here. One that never was `opened` belongs
+        to no call."""
+        if self._held is not None:
+            self.discard()
         self._file.close()
 
 

@@ -78,6 +78,7 @@ class PhoneCall:
         self._ctx = ctx
         self._config = settings
         self._journal = Journal(settings.journal_dir, ctx.job.id)
+        self._journal.hold()
         self._mouth = Mouth()
         self._farewell = Farewell(ctx, settings, self._mouth)
         self._health = SharedHealth(settings.redis_url)
@@ -89,6 +90,8 @@ class PhoneCall:
         self._folder = settings.plans_dir  # … the plan's own in it, once known
         self._caller: rtc.RemoteParticipant | None = None
         self._answered: tuple[float, int] | None = None  # monotonic, journal's ms
+        self._picked_up = asyncio.Event()
+        self._gave_up = False
         self._ended: float | None = None  # monotonic
         self._reason = ""
         self._listening = False
@@ -261,7 +264,10 @@ class PhoneCall:
             return
         now = time.monotonic()
         self._answered = (now, self._journal.ms())
-        if self._bot:
+        self._picked_up.set()
+        if self._gave_up:  # an apology follows, no greeting
+            pass
+        elif self._bot:
             self._bot.answered()
         else:
             self._start(self._apologise())
@@ -308,9 +314,12 @@ class PhoneCall:
     def give_up(self, role: str) -> None:
         """No provider of a role works: an apology, then another telephone or the end."""
         self._journal.write("error", what=role, detail="Every provider of this chain is down.")
+        self._gave_up = True
         self._start(self._give_up())
 
     async def _give_up(self) -> None:
+        with contextlib.suppress(TimeoutError):  # while it rings nobody hears an apology
+            await asyncio.wait_for(self._picked_up.wait(), JOIN_S)
         if self._talk:
             await self._talk.interrupt()
         await self._farewell.apologise(self._plan, self._folder)

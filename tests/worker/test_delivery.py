@@ -57,6 +57,27 @@ async def test_entries_travel_while_the_call_runs_and_the_file_goes_when_all_is_
     assert not list(config.journal_dir.iterdir())
 
 
+def test_a_journal_begins_with_opened_whatever_came_before(tmp_path):
+    """A recogniser may refuse while the room is being joined: nobody knows the caller yet."""
+    book = Journal(tmp_path, "AJ_1")
+    book.hold()
+    book.write("switch", role="stt")
+    assert journal.read(book.path) == []
+    book.write("opened", room="call-1", job="AJ_1")
+    book.write("answered")
+    entries = journal.read(book.path)
+    assert [(e.n, e.kind) for e in entries] == [(0, "opened"), (1, "switch"), (2, "answered")]
+    assert entries[1].ms <= entries[0].ms
+
+
+def test_a_journal_of_no_call_leaves_nothing(tmp_path):
+    book = Journal(tmp_path, "AJ_1")
+    book.hold()
+    book.write("error", what="plan", detail="x")
+    book.release()
+    assert not book.path.exists()
+
+
 async def test_lost_acknowledgements_and_an_absence_lose_nothing_and_double_nothing(office):
     fake, config, _ = office
     fake.lost_answers = 2
