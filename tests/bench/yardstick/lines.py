@@ -11,6 +11,7 @@ from tests.emulators.spawned import Spawned
 
 PROVIDERS = {"stt": "deepgram", "llm": "openai", "tts": "cartesia"}
 LOOPBACK = "127.0.0.1/32"
+PREPARED_S = 30  # at most, for one plan on a slow machine
 
 # runs inside the product: there is no other way to its database than its own models
 _SETTING_UP = """
@@ -62,7 +63,9 @@ async def ours(stack: Stack, emulators: Spawned, numbers: dict[str, tuple[str, s
     script = _SETTING_UP.format(facts=json.dumps(facts))
     await asyncio.to_thread(stack.manage, "shell", "-c", script)
     await asyncio.to_thread(stack.manage, "synclivekit", "--apply")
-    await asyncio.to_thread(stack.wait_ready, "worker")
+    # each plan's sentences are spoken first
+    wait_s = 60 + PREPARED_S * len(numbers)
+    await asyncio.to_thread(stack.wait_ready, "worker", timeout_s=wait_s)
 
 
 async def theirs(stack: Stack, agent: str, number: str) -> None:
