@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 RENEW_S = 10.0  # for one process; on a busy machine the next one must not wait for ever
-# A new process takes a core for a second: not the one on which a caller is being answered …
+# Making a process takes CPU: not while a caller is being answered …
 SETTLE_S = 3.0
 READY = 2  # … unless fewer than so many are ready for the next callers
 
 
 class Pool:
-    def __init__(self, server: object, most: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, server: object, most: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`most`: processes that wait. `clock`: monotonic seconds."""
         self._server = server
         self._most = most
@@ -65,7 +67,3 @@ class Pool:
 async def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         await asyncio.sleep(0.1)
-
-
-def pool(server: object, most: int) -> Pool:
-    return Pool(server, most, time.monotonic)

@@ -18,7 +18,7 @@ from agents.worker.courier import Courier
 from agents.worker.desk import Desk
 from agents.worker.examiner import Examiner
 from agents.worker.keeper import Keeper
-from agents.worker.pool import pool
+from agents.worker.pool import Pool
 from agents.worker.prober import Prober
 from agents.worker.providers.modules import modules_of
 from agents.worker.providers.turn import register_models
@@ -54,7 +54,7 @@ async def _serve(config: Config, desk: Desk, keeper: Keeper, stopping: asyncio.E
     for plugin in plugins:  # here too, for probes: a ringing call must not wait for an import
         importlib.import_module(plugin)
     server = admission.jobs = build(config, admission, plugins)
-    waiting = pool(server, config.idle_processes)
+    waiting = Pool(server, config.idle_processes)
     admission.on_free, admission.on_taken = waiting.free, waiting.taken
     keeper.idle, keeper.on_new_providers = waiting.idle, waiting.renew
     server.on("worker_registered", lambda *_: setattr(keeper, "registered", True))
