@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.1
 LAST_WORDS_S = 15.0  # a good-bye which takes longer is cut
 HUMAN_DIGIT = "0"
+KNOWN_SHARE = 0.5  # of the silence after which speech counts as ended is enough after known words
 
 
 class Bot(Agent):
@@ -50,9 +51,11 @@ class Bot(Agent):
         self._journal = journal
         self._talk = talk
         self._eager = Eager(
-            talk.hearing.level.quiet_s, enabled=plan.speed.eager_end, ahead=self._look_ahead
-        )
+            talk.hearing.level.quiet_s, enabled=plan.speed.eager_end,
+            ahead=self._look_ahead, known=self.known, ends=self._ends,
+        )  # fmt: skip
         self._cache = cache
+        self._known_quiet_s = KNOWN_SHARE * plan.vad.min_silence_ms / 1000
         self._cached: set[str] = set()  # what was answered without a model
         self._end = end
         self._give_up = give_up
@@ -157,6 +160,15 @@ class Bot(Agent):
         if self._cache:
             self._cache.look_ahead(text)
 
+    def known(self, text: str) -> str | None:
+        """The answer to these words, if it is certain already."""
+        return self._cache.known(text) if self._cache else None
+
+    def _ends(self) -> bool:
+        """Whoever asked a known question has finished sooner than the detector believes it."""
+        quiet_s = self._talk.hearing.level.quiet_s()
+        return quiet_s >= self._known_quiet_s and self._talk.ears.end(quiet_s)
+
     async def _known_answer(self, chat_ctx: llm.ChatContext) -> str | None:
         items = chat_ctx.items
         asks = items and isinstance(items[-1], llm.ChatMessage) and items[-1].role == "user"
@@ -204,7 +216,7 @@ class Bot(Agent):
         if event.new_state == "speaking":
             self._talk.hearing.speech_began()
         elif event.old_state == "speaking":
-            self._talk.hearing.speech_ended(self.plan.vad.min_silence_ms / 1000)
+            self._talk.hearing.speech_ended(self._talk.ears.ended_after_s())
 
     def _stir(self, *, spoke: bool = False) -> None:
         self._quiet_since = asyncio.get_running_loop().time()

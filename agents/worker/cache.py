@@ -58,14 +58,23 @@ class FaqCache:
         if self._matcher.exact(asked) is None and not _needs_more(asked):
             self._begin(asked)
 
+    def known(self, asked: str) -> str | None:
+        """The plan's answer, as far as it is decided by now."""
+        decision = self._matcher.exact(asked)
+        deciding = self._decided.get(tuple(words(asked)))
+        if decision is None and deciding and deciding.done() and not deciding.cancelled():
+            decision = deciding.result()
+        return self._answer_of(decision)
+
     async def answer(self, asked: str) -> str | None:
         """The plan's answer, or nothing: ask the model."""
         decision = self._matcher.exact(asked)
-        if decision is None:
-            if _needs_more(asked):
-                return None
+        if decision is None and not _needs_more(asked):
             decision = await asyncio.shield(self._begin(asked))
-        if decision.kind != "answer":
+        return self._answer_of(decision)
+
+    def _answer_of(self, decision: engine.Decision | None) -> str | None:
+        if decision is None or decision.kind != "answer":
             return None
         entry = self._plan.faq[decision.entry]
         return None if entry.live else entry.answer

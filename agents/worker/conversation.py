@@ -65,11 +65,11 @@ class Conversation:
     def _follow(self, talk: pipeline.Pipeline, bot: Bot, mouth: Mouth) -> None:
         scribe = Scribe(self.plan, self._journal, self._ready, mouth.heard_s, cached=bot.was_cached)
         scribe.follow(talk.session)
-        Endpointing(self.plan, talk.session)
+        Endpointing(self.plan, talk.session, known=bot.known)
         if self.plan.speed.filler and self.plan.filler:
             filler = Filler(
                 talk.session, mouth, self._ready, self._journal,
-                words=self.plan.filler, silence_s=self.plan.vad.min_silence_ms / 1000,
+                words=self.plan.filler, silence_s=talk.ears.ended_after_s,
             )  # fmt: skip
             talk.hearing.on_overdue = filler.overdue
             self._filling = asyncio.create_task(filler.run())

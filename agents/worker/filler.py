@@ -6,6 +6,7 @@ turn is over and an answer is owed, or when a recogniser is overdue.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from livekit.agents import AgentSession
@@ -23,9 +24,9 @@ AGAIN_S = 6.0  # in one wait the words are said again only after so long
 class Filler:
     def __init__(
         self, session: AgentSession[Any], mouth: Mouth, prepared: Prepared, journal: Journal,
-        *, words: str, silence_s: float,
+        *, words: str, silence_s: Callable[[], float],
     ) -> None:  # fmt: skip
-        """`silence_s`: how long the caller has been silent when his speech counts as ended."""
+        """`silence_s`: how long the caller had been silent when his speech counted as ended."""
         self._session = session
         self._mouth = mouth
         self._sound = prepared.whole(words)
@@ -75,7 +76,7 @@ class Filler:
             self._overdue, self._said = False, 0.0
             self._mouth.hush()
         else:
-            self._ended = time.monotonic() - self._silence_s
+            self._ended = time.monotonic() - self._silence_s()
 
     def _agent(self, event: Any) -> None:
         if event.new_state == "speaking":

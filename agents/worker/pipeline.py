@@ -13,6 +13,7 @@ from agents.plan import BrokenPlan, CallPlan, PlanError, Stage
 from agents.providers import PROVIDERS, Role
 from agents.seal import unseal
 from agents.worker import providers, turns
+from agents.worker.chain.ears import Ears
 from agents.worker.chain.fronts import FrontLLM, FrontSTT, FrontTTS
 from agents.worker.chain.hearing import Hearing
 from agents.worker.chain.members import Carefree, Chain, Health, Member, Switch
@@ -21,7 +22,7 @@ from agents.worker.chain.thinking import Mind
 from agents.worker.providers import Material
 
 # The bot pauses soon, and goes on if it was only a cough: no words came for so long.
-INTERRUPT_S, RESUME_S = 0.16, 1.2
+INTERRUPT_S, RESUME_S = 0.09, 1.2
 GUESSES = 7  # answers begun before the caller's turn was over, in one turn
 
 Metrics = Callable[[Member, Any], None]
@@ -40,6 +41,7 @@ class Pipeline:
 
     session: AgentSession[Any]
     hearing: Hearing
+    ears: Ears
     mind: Mind
     voice: Voice
     chains: tuple[Chain, ...]
@@ -69,8 +71,9 @@ def pipeline_of(
         role: Chain(role, members, health or Carefree(), on_switch)
         for role, members in _members(at, on_metrics).items()
     }
-    ears = vad_of(plan)
-    hearing = Hearing(chains[Role.STT], ears)
+    detector = vad_of(plan)
+    ears = Ears(detector, resume_s=plan.vad.min_speech_ms / 1000)
+    hearing = Hearing(chains[Role.STT], detector)
     mind = Mind(chains[Role.LLM])
     voice = Voice(chains[Role.TTS], first_clause=plan.speed.first_clause)
     session: AgentSession[Any] = AgentSession(
@@ -98,7 +101,7 @@ def pipeline_of(
         user_away_timeout=None,
         session_close_transcript_timeout=0.2,
     )
-    return Pipeline(session, hearing, mind, voice, tuple(chains.values()))
+    return Pipeline(session, hearing, ears, mind, voice, tuple(chains.values()))
 
 
 def warm(at: Workshop) -> None:

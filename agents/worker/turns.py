@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 from livekit.agents import (
@@ -23,6 +24,7 @@ MIN_S, MAX_S = 0.2, 1.6
 # the detector takes every fourth finished question for unfinished; words which are surely complete
 # need not wait for its ceiling
 COMPLETE_S = 0.45  # … one of the phrases a grammar listens for, or the answer that was asked for
+KNOWN_S = 0.1  # … a question whose answer is known: whatever silence the detector of speech needs
 LIKELY_S = 0.8  # … ends like a sentence
 DIGITS_S = 1.4  # people pause between groups of digits, whatever the detector says
 NOT_UNDERSTOOD = "[unclear]"
@@ -97,8 +99,16 @@ def longest_wait_s(heard: str, expected: Expected, *, grammar: bool) -> float:
 class Endpointing:
     """Moves the ceiling of a session's endpointing with each transcript."""
 
-    def __init__(self, plan: CallPlan, session: AgentSession[Any]) -> None:
+    def __init__(
+        self,
+        plan: CallPlan,
+        session: AgentSession[Any],
+        *,
+        known: Callable[[str], str | None] = lambda text: None,
+    ) -> None:
+        """`known`: the answer to a question, if it is certain."""
         self._session = session
+        self._known = known
         self._grammar = plan.stt[0].provider == "sphinx"
         self._enabled = plan.speed.expected_answer
         self.expected: Expected = "sentence"
@@ -113,8 +123,13 @@ class Endpointing:
     def _heard(self, event: UserInputTranscribedEvent) -> None:
         if not event.is_final or not (self._enabled or self._grammar):
             return
-        longest = longest_wait_s(event.transcript, self.expected, grammar=self._grammar)
+        longest = self._longest_s(event.transcript)
         shortest = DIGITS_S if longest == DIGITS_S else MIN_S
         self._session.update_options(
             endpointing_opts={"max_delay": longest, "min_delay": min(shortest, longest)}
         )
+
+    def _longest_s(self, heard: str) -> float:
+        if self._known(heard):
+            return KNOWN_S
+        return longest_wait_s(heard, self.expected, grammar=self._grammar)

@@ -189,6 +189,16 @@ async def test_a_question_is_looked_at_once(tmp_path, monkeypatch):
     assert len(asked) == 1
 
 
+async def test_an_answer_is_known_once_it_is_decided(tmp_path):
+    faq = (*DENTIST, Faq(question="Is the doctor in today?", variants=(), answer="", live=True))
+    cache = FaqCache(a_plan(faq=faq), tmp_path)
+    assert cache.known("Do you whiten teeth?") == DENTIST[3].answer
+    assert cache.known("Is the doctor in today?") is None
+    assert cache.known("how can i cancel the appointment") is None
+    await cache.answer("how can i cancel the appointment")
+    assert cache.known("How can I cancel the appointment?") == DENTIST[1].answer
+
+
 async def test_what_is_in_the_plan_needs_no_look(tmp_path, monkeypatch):
     cache = FaqCache(a_plan(faq=DENTIST), tmp_path)
     monkeypatch.setattr(cache, "_decide", lambda text: pytest.fail("computed"))

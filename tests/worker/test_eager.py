@@ -1,6 +1,7 @@
 """Beginning before the caller has surely finished: sooner, but nothing is done twice or wrongly."""
 
 import asyncio
+import time
 
 import pytest
 from livekit.agents import LanguageCode, stt
@@ -8,11 +9,11 @@ from livekit.agents import LanguageCode, stt
 from agents.plan import Speed, Stage
 from agents.providers import Role
 from agents.seal import seal
-from agents.worker.chain.eager import MOST, Eager
+from agents.worker.chain.eager import MOST, REPEATED_S, Eager
 from agents.worker.chain.members import AllDown
 from tests.fakes.desk import wait_until
-from tests.worker.engines import AT, SEAL, world
-from tests.worker.plan import a_plan
+from tests.worker.engines import ANSWER, ASKED, AT, SEAL, world
+from tests.worker.plan import FAQ, a_plan
 from tests.worker.talking import talking
 
 pytestmark = pytest.mark.worker
@@ -105,13 +106,64 @@ def test_guesses_are_counted():
     assert fed(Eager(quiet, enabled=False), *texts) == []
 
 
+def closing(answers, *, ends=lambda: True):
+    return Eager(quiet, enabled=True, known=answers.get, ends=ends)
+
+
+def finals(eager, *texts):
+    """What becomes final while these come as interims, and then as the recogniser's final."""
+    events = [e for text in texts for e in eager.feed(event(Kind.INTERIM_TRANSCRIPT, text))]
+    events += eager.feed(event(Kind.FINAL_TRANSCRIPT, texts[-1]))
+    return [e.alternatives[0].text for e in events if e.type == Kind.FINAL_TRANSCRIPT]
+
+
+def test_a_known_question_is_final_as_soon_as_he_has_ended():
+    known = {"When are you open?": "From nine."}
+    early = list(closing(known).feed(event(Kind.INTERIM_TRANSCRIPT, "When are you open?")))
+    assert early[-1].type == Kind.FINAL_TRANSCRIPT
+    still = list(closing(known, ends=lambda: False).feed(early[0]))
+    assert [e.type for e in still] == [Kind.INTERIM_TRANSCRIPT, Kind.PREFLIGHT_TRANSCRIPT]
+
+
+def test_what_was_made_final_does_not_come_twice():
+    known = {"When are you open?": "From nine.", "When are you open": "From nine."}
+    assert finals(closing(known), "When are you", "When are you open?") == ["When are you open?"]
+    # in parts, and spelled otherwise
+    eager = closing(known)
+    assert finals(eager, "When are you open?", "when are") == ["When are you open?"]
+    assert not list(eager.feed(event(Kind.FINAL_TRANSCRIPT, "you open.")))
+
+
+def test_what_asks_for_the_same_in_other_words_does_not_come_twice():
+    known = {"When are you open?": "From nine.", "When are you opened?": "From nine."}
+    assert finals(closing(known), "When are you open?", "When are you opened?") == [
+        "When are you open?"
+    ]
+
+
+def test_whoever_goes_on_after_a_known_question_is_heard_whole():
+    known = {"When are you open?": "From nine."}
+    more = "When are you open? On Sunday I mean."
+    assert finals(closing(known), "When are you open?", more) == ["When are you open?", more]
+
+
+def test_the_same_question_may_be_asked_again(monkeypatch):
+    """The recogniser's own final never came."""
+    now = [100.0]
+    monkeypatch.setattr("agents.worker.chain.eager.time.monotonic", lambda: now[0])
+    eager = closing({"When are you open?": "From nine."})
+    assert finals(eager, "When are you open?") == ["When are you open?"]
+    now[0] += REPEATED_S + 0.1
+    assert finals(eager, "When are you open?") == ["When are you open?"]
+
+
 def cloud_plan(emulators, **changes):
     def at(slug):
         where = {"base_url": emulators.base + AT[slug]}
         return (Stage(provider=slug, options=where, sealed_key=seal("k", keys=SEAL)),)
 
     chains = {"stt": at("deepgram-stt"), "llm": at("openai-llm"), "tts": at("cartesia-tts")}
-    return a_plan(faq=(), **chains, **changes)
+    return a_plan(**{"faq": ()} | chains | changes)
 
 
 async def test_what_was_withdrawn_is_not_done(tmp_path):
@@ -160,6 +212,42 @@ async def test_the_model_is_asked_before_the_final_words_only_when_wanted(tmp_pa
         requests = [line for line in emulators.board.log if line["what"] == "request"]
         assert sum(line["role"] == "llm" for line in requests) == 1
     assert (asked < final) is eager
+
+
+async def test_a_known_question_is_answered_before_it_is_final(tmp_path):
+    """Once: the recogniser's final and the detector's end of speech, which come later, add none."""
+    async with world() as emulators:
+        await emulators.board.script.prepare()
+        emulators.board.profile = emulators.board.profile.of({"name": "zero", "stt_ms": 900})
+        plan = cloud_plan(emulators, faq=FAQ, speed=Speed(filler=False))
+        async with talking(plan, tmp_path) as talk:
+            taken: list[float] = []
+            talk.call.session.on(
+                "conversation_item_added", lambda _: taken.append(time.monotonic())
+            )
+            await talk.says(ASKED, then_quiet_s=2.0)  # all that is late has come
+            await wait_until(lambda: ANSWER in talk.said("agent"), timeout_s=15)
+            assert talk.said("caller") == [ASKED]
+            assert talk.said("agent") == [plan.greeting, ANSWER]
+            answered = talk.entries("turn")[-1]
+            assert not answered.data["interrupted"]
+        assert taken[0] < first(emulators, "stt", "final")
+        roles = [line["role"] for line in emulators.board.log if line["what"] == "request"]
+        assert "llm" not in roles
+
+
+async def test_a_known_question_which_goes_on_is_answered_as_it_was_meant(tmp_path):
+    question, answer = f"{ASKED} I mean on Sunday.", "On Sunday we are closed."
+    async with world() as emulators:
+        script = emulators.board.script
+        script.utterances.insert(0, question)
+        script.answers[question] = answer
+        await script.prepare()
+        plan = cloud_plan(emulators, faq=FAQ, speed=Speed(filler=False))
+        async with talking(plan, tmp_path) as talk:
+            await talk.says(question)
+            await wait_until(lambda: answer in talk.said("agent"), timeout_s=15)
+            assert talk.said("caller")[-1] == question
 
 
 async def test_the_first_clause_is_spoken_while_the_model_goes_on(tmp_path):

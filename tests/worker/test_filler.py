@@ -46,7 +46,9 @@ async def scene(tmp_path, monkeypatch):
     sound = rtc.AudioFrame(np.full(RATE // 2, 900, np.int16).tobytes(), RATE, 1, RATE // 2)
     session: Any = Session()
     book, mouth = Journal(tmp_path, "AJ_1"), Mouth(Loudspeaker())
-    filler = Filler(session, mouth, Prepared({WORDS: sound}), book, words=WORDS, silence_s=0.3)
+    filler = Filler(
+        session, mouth, Prepared({WORDS: sound}), book, words=WORDS, silence_s=lambda: 0.3
+    )
     session.user("speaking")
     session.user("listening")  # silent for 0.3 s by now
     yield SimpleNamespace(clock=clock, session=session, filler=filler, book=book)
