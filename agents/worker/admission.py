@@ -38,9 +38,9 @@ class Admission:
     def __init__(self, config: Config, jobs: Jobs | None = None) -> None:
         self._config = config
         self.jobs = jobs  # the server, which is made after us
-        # hears how many calls could still come: more warm processes than that are wasted work,
-        # and making them in the middle of a burst would slow down its calls
-        self.on_free: Callable[[int], None] = lambda free: None
+        # hears how many calls there are, and how many could still come: more warm processes than
+        # that are wasted work, and making them in a burst would slow down its calls
+        self.on_load: Callable[[int, int], None] = lambda taken, free: None
         self.on_taken: Callable[[], None] = lambda: None
         self._coming: set[str] = set()  # accepted, process not yet running
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,7 +52,7 @@ class Admission:
     def load(self, _: "AgentServer") -> float:
         """Guides the server to the emptier worker; never so high that it stops offering."""
         taken = self.taken()
-        self.on_free(max(0, self._config.slots - taken))
+        self.on_load(taken, max(0, self._config.slots - taken))
         return BUSIEST_LOAD * min(1.0, taken / self._config.slots)
 
     async def on_request(self, request: "JobRequest") -> None:
@@ -62,7 +62,7 @@ class Admission:
             return
         self._coming.add(request.id)
         self.on_taken()
-        self.on_free(self._config.slots - self.taken())
+        self.on_load(self.taken(), self._config.slots - self.taken())
         try:
             await request.accept(name="agent")
         finally:

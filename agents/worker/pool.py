@@ -20,6 +20,7 @@ class Pool:
         self._server = server
         self._most = most
         self._clock = clock
+        self._calls = 0
         self._free = most  # calls which could still come
         self._taken_at = -SETTLE_S
 
@@ -35,9 +36,10 @@ class Pool:
         queue = self._queue
         return int(queue.qsize()) if queue is not None else 0
 
-    def free(self, calls: int) -> None:
-        """The framework does this by CPU load, which we took out of its hands."""
-        self._free = calls
+    def load(self, calls: int, free: int) -> None:
+        """The framework does this by CPU load, which we took out of its hands. A process in a call
+        is not made up for before few are left: that costs memory, and CPU beside that call."""
+        self._calls, self._free = calls, free
         self._aim()
 
     def taken(self) -> None:
@@ -48,7 +50,8 @@ class Pool:
 
     def _aim(self) -> None:
         settling = self._clock() < self._taken_at + SETTLE_S
-        wanted = min(self._free, self._most, READY if settling else self._most)
+        waiting = READY if settling else max(READY, self._most - self._calls)
+        wanted = min(self._free, self._most, waiting)
         if self._pool:
             self._pool.set_target_idle_processes(wanted)
 

@@ -22,6 +22,7 @@ from agents.worker.pool import Pool
 from agents.worker.prober import Prober
 from agents.worker.providers.modules import modules_of
 from agents.worker.providers.turn import register_models
+from agents.worker.shared_eot import Bench
 
 log = logging.getLogger(__name__)
 
@@ -37,30 +38,34 @@ async def serve(config: Config) -> int:
     _stay_at_home()
     _one_core_each()
     register_models()
+    bench = Bench()
     (config.data_dir / "ready.json").unlink(missing_ok=True)
     async with Desk(config.control_url, config.worker_token) as desk:
         keeper = Keeper(config, desk)
         await keeper.make_apology()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(keeper.look(), FIRST_PLANS_S)
-        code = await _serve(config, desk, keeper, stopping)
+        code = await _serve(config, desk, keeper, bench, stopping)
     (config.data_dir / "ready.json").unlink(missing_ok=True)
     return code
 
 
-async def _serve(config: Config, desk: Desk, keeper: Keeper, stopping: asyncio.Event) -> int:
+async def _serve(
+    config: Config, desk: Desk, keeper: Keeper, bench: Bench, stopping: asyncio.Event
+) -> int:
     admission = Admission(config)
     plugins = modules_of(keeper.plans())
     for plugin in plugins:  # here too, for probes: a ringing call must not wait for an import
         importlib.import_module(plugin)
     server = admission.jobs = build(config, admission, plugins)
     waiting = Pool(server, config.idle_processes)
-    admission.on_free, admission.on_taken = waiting.free, waiting.taken
+    admission.on_load, admission.on_taken = waiting.load, waiting.taken
     keeper.idle, keeper.on_new_providers = waiting.idle, waiting.renew
     server.on("worker_registered", lambda *_: setattr(keeper, "registered", True))
     courier = Courier(config, desk, on_orphan=admission.hang_up)
     prober, examiner = Prober(config, keeper.plans), Examiner(config, desk)
     helpers = [asyncio.create_task(helper.run()) for helper in (keeper, courier, prober, examiner)]
+    server.on("worker_started", lambda: helpers.append(asyncio.create_task(bench.run())))
     code = await _run(server, stopping, config)
     for helper in helpers:
         helper.cancel()

@@ -14,7 +14,7 @@ from livekit.agents.voice import CloseEvent, CloseReason
 from agents.plan import CallPlan, PlanError
 from agents.seal import SealBroken
 from agents.worker import config as configuration
-from agents.worker import pipeline, plans, prepare, pulse, spool
+from agents.worker import pipeline, plans, prepare, pulse, shared_eot, spool
 from agents.worker.bot import Bot
 from agents.worker.chain.health import SharedHealth
 from agents.worker.config import Config
@@ -34,6 +34,7 @@ PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller ri
 def set_up(process: JobProcess) -> None:
     """Before a process takes a call: load whatever its first call would have to wait for."""
     process.userdata["config"] = settings = configuration.load()
+    shared_eot.share()
     rtc.AudioSource(RATE, 1)  # the media library starts its threads with the first one
     _warm(settings)
 

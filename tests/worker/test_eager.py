@@ -222,6 +222,7 @@ async def test_a_known_question_is_answered_before_it_is_final(tmp_path):
         plan = cloud_plan(emulators, faq=FAQ, speed=Speed(filler=False))
         async with talking(plan, tmp_path) as talk:
             taken: list[float] = []
+            assert talk.call.session
             talk.call.session.on(
                 "conversation_item_added", lambda _: taken.append(time.monotonic())
             )

@@ -39,19 +39,27 @@ def waiting(framework, clock):
 
 
 async def test_no_more_wait_than_calls_could_still_come(waiting, framework):
-    waiting.free(2)
+    waiting.load(3, 2)
     assert framework.target_idle_processes == 2
-    waiting.free(20)
+    waiting.load(4, 1)
+    assert framework.target_idle_processes == 1
+    waiting.load(0, 20)
     assert framework.target_idle_processes == 5
+
+
+async def test_a_process_in_a_call_is_made_up_for_when_few_are_left(waiting, framework):
+    for calls, idle in ((1, 4), (2, 3), (3, 2), (9, 2)):
+        waiting.load(calls, 20)
+        assert framework.target_idle_processes == idle
 
 
 async def test_nothing_new_is_made_while_a_caller_is_being_answered(waiting, framework, clock):
     waiting.taken()
     assert framework.target_idle_processes == READY
-    waiting.free(4)  # the load is asked for meanwhile
+    waiting.load(1, 4)  # the load is asked for meanwhile
     assert framework.target_idle_processes == READY
     clock.now += SETTLE_S
-    waiting.free(4)
+    waiting.load(1, 4)
     assert framework.target_idle_processes == 4
 
 
@@ -67,7 +75,7 @@ async def test_it_is_made_up_for_without_being_asked(framework, monkeypatch):
 
 async def test_a_framework_without_these_names_still_works():
     waiting = Pool(SimpleNamespace(), 5, Clock())
-    waiting.free(3)
+    waiting.load(2, 3)
     waiting.taken()
     await waiting.renew()
     assert waiting.idle() == 0
