@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from agents import trials
+from agents import presence, trials
 from agents.models import Project, PublishedPlan
 from agents.models_trials import MOST_SOUND
 
@@ -41,6 +41,7 @@ def for_workers(view: View) -> View:
 @require_GET
 def plans(request: HttpRequest) -> HttpResponse:
     """Digests in use now, for workers to fetch ahead of the first call."""
+    presence.seen(timezone.now())
     live = Project.objects.filter(published__isnull=False)
     digests = live.order_by("pk").values_list("published__digest", flat=True)
     return JsonResponse({"plans": list(digests)})

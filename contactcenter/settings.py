@@ -22,6 +22,8 @@ LIVEKIT_URL = env.text("LIVEKIT_URL", "ws://127.0.0.1:7880")
 LIVEKIT_API_KEY = env.text("LIVEKIT_API_KEY", "contactcenter")
 LIVEKIT_API_SECRET = env.secret("LIVEKIT_API_SECRET")
 AGENT_NAME = env.text("AGENT_NAME", "contactcenter")
+# where livekit-sip listens, as carriers reach it: the doctor asks there
+SIP_ADDRESS = env.text("SIP_ADDRESS", f"127.0.0.1:{env.text('SIP_PORT', '5060')}")
 SEAL_KEYS = [key for key in env.secret("SEAL_KEY").split(",") if key.strip()]
 WORKER_TOKEN = env.secret("WORKER_TOKEN")
 

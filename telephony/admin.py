@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from telephony import push, tasks
+from telephony.admin_doctor import DoctorPage
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
 from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trunk
 
@@ -70,7 +71,7 @@ class NumberInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Trunk)
-class TrunkAdmin(SyncedAdmin):
+class TrunkAdmin(DoctorPage, SyncedAdmin):
     form = TrunkForm
     inlines = (NumberInline,)
     list_display = ("name", "direction", "number_list", "enabled", "sync", "sync_error")

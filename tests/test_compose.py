@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from agents.providers import PROVIDERS
-from deploy.embedded.parts import answers_options
+from telephony.caller.options import options
 from tests.contract.servers import free_port
 
 pytestmark = pytest.mark.contract
@@ -145,7 +145,7 @@ def test_the_real_sip_service_starts_with_the_text_in_compose(redis, livekit):
 def becomes_ready(sip_port: int) -> bool:
     for _ in range(40):
         try:
-            return answers_options(sip_port)
+            return options("127.0.0.1", sip_port) == 200
         except OSError:
             time.sleep(0.2)
     return False

@@ -1,7 +1,6 @@
 """Asks each part whether it is ready: over the wire, as its users would."""
 
 import json
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from redis import Redis, RedisError
 
 from deploy.embedded import supervise
 from deploy.embedded.home import Home
+from telephony.caller.options import options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,21 +105,4 @@ def _worker(home: Home) -> bool:
 
 
 def _sip(home: Home) -> bool:
-    return answers_options(home.port("SIP_PORT"))
-
-
-def answers_options(sip_port: int) -> bool:
-    """Whether a SIP server on loopback answers OPTIONS with 200. Raises OSError if none answers."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.bind(("127.0.0.1", 0))
-        line.settimeout(1)
-        port = line.getsockname()[1]
-        message = (
-            f"OPTIONS sip:ready@127.0.0.1:{sip_port} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKready{port}\r\n"
-            f"From: <sip:ready@127.0.0.1>;tag=ready\r\nTo: <sip:ready@127.0.0.1>\r\n"
-            f"Call-ID: ready-{port}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
-            f"Content-Length: 0\r\n\r\n"
-        )
-        line.sendto(message.encode(), ("127.0.0.1", sip_port))
-        return b" 200 " in line.recv(4096).split(b"\r\n")[0]
+    return options("127.0.0.1", home.port("SIP_PORT")) == 200

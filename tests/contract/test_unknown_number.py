@@ -1,17 +1,16 @@
 """What LiveKit itself does with a call to a number which none of our trunks has."""
 
-import asyncio
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from telephony import sync, wanted
 from telephony.caller import call as calls
-from telephony.caller.call import Call, CallFailed
 from telephony.gateway import LiveKitGateway
 from telephony.sync import InboundTrunkSpec, RuleSpec, rule_tag, trunk_tag
+from tests.contract.ringing import nothing, ring
 from tests.contract.servers import MediaPlane, media_plane
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(90)]
@@ -58,51 +57,6 @@ def gateway(plane) -> LiveKitGateway:
     )  # fmt: skip
     gateway.put_rule(replace(wanted.unknown_rule_spec(patient), tag=rule_tag(2)), remote_id="")
     return gateway
-
-
-@dataclass
-class Outcome:
-    status: int
-    seconds: float
-    rooms: set[str]
-    provisional: bool  # 100 or 180 came
-
-
-def ring(
-    plane, gateway, number: str, *, wait_s: float, meanwhile: Callable[[str], None]
-) -> Outcome:
-    """Call a number, look at the rooms while it rings, and wait for a final answer."""
-
-    async def run() -> Outcome:
-        rooms: set[str] = set()
-
-        async def look() -> None:
-            while True:
-                for room in await asyncio.to_thread(gateway.list_rooms):
-                    if room.name not in rooms:
-                        rooms.add(room.name)
-                        await asyncio.to_thread(meanwhile, room.name)
-                await asyncio.sleep(0.05)
-
-        begun = time.monotonic()
-        async with Call(f"sip:{number}@127.0.0.1:{plane.sip_port}") as call:
-            looking = asyncio.create_task(look())
-            with pytest.raises(CallFailed) as failure:
-                await call.answered(wait_s)
-            seconds = time.monotonic() - begun
-            looking.cancel()
-            provisional = bool({"trying", "ringing"} & set(call.times))
-        print(f"{number}: {failure.value.status} after {seconds:.2f} s, rooms {rooms}")
-        return Outcome(failure.value.status, seconds, rooms, provisional)
-
-    outcome = asyncio.run(run())
-    for room in gateway.list_rooms():
-        gateway.delete_room(room=room.name)
-    return outcome
-
-
-def nothing(room: str) -> None:
-    """Only look."""
 
 
 def test_trunk_and_rule_come_back_as_they_were_put(gateway):
