@@ -16,6 +16,8 @@ from unfold.views import ChangeList
 from recordings import money, reading
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
+from telephony import shapes
+from telephony.admin_numbers import FindsNumbers
 from telephony.lifecycle import CallState
 from telephony.models import Call
 
@@ -65,9 +67,9 @@ class CallList(ChangeList):  # type: ignore[misc]
 
 
 @admin.register(Call)
-class CallAdmin(ModelAdmin):  # type: ignore[misc]
+class CallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
     list_display = (
-        "caller_shown", "called", "call_state", "project_name", "started", "lasted", "reason",
+        "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "spent",
     )  # fmt: skip
     list_select_related = ("project", "recording", "cost")
@@ -84,7 +86,11 @@ class CallAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="caller", ordering="caller")
     def caller_shown(self, call: Call) -> str:
-        return call.caller or "withheld"
+        return shapes.readable(call.caller) or "withheld"
+
+    @admin.display(description="called", ordering="called")
+    def called_shown(self, call: Call) -> str:
+        return shapes.readable(call.called)
 
     @display(description="state", ordering="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
     def call_state(self, call: Call) -> tuple[str, str]:
@@ -141,7 +147,7 @@ class CallAdmin(ModelAdmin):  # type: ignore[misc]
             raise PermissionDenied
         page = reading.call_page(call=call, viewer=request.user, now=timezone.now())
         context = self.admin_site.each_context(request) | {
-            "title": f"Call of {call.caller or 'a withheld number'}",
+            "title": f"Call of {shapes.readable(call.caller) or 'a withheld number'}",
             "opts": self.opts,
             "page": page,
         }

@@ -22,6 +22,7 @@ from recordings.costs import month_of
 from recordings.models import CallCost, MonthlyCost, OwnServers, ProjectBudget
 from recordings.switches import ROLES, priceless
 from recordings.tasks import watch_budgets
+from telephony import shapes
 from telephony.later import after_commit
 
 LEVELS = {budgets.FINE: "success", budgets.WARNED: "warning", budgets.OVER: "danger"}
@@ -49,7 +50,9 @@ class CallCostAdmin(ModelAdmin):  # type: ignore[misc]
     def caller(self, cost: CallCost) -> str:
         url = reverse("admin:telephony_call_change", args=[cost.call_id])
         return format_html(
-            '<a class="font-medium" href="{}">{}</a>', url, cost.call.caller or "withheld"
+            '<a class="font-medium" href="{}">{}</a>',
+            url,
+            shapes.readable(cost.call.caller) or "withheld",
         )
 
     @admin.display(description="started", ordering="at")

@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from telephony import push, tasks
+from telephony import push, shapes, tasks
 from telephony.admin_doctor import DoctorPage
+from telephony.admin_numbers import FindsNumbers
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
 from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trunk
 
@@ -71,7 +72,7 @@ class NumberInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Trunk)
-class TrunkAdmin(DoctorPage, SyncedAdmin):
+class TrunkAdmin(DoctorPage, FindsNumbers, SyncedAdmin):
     form = TrunkForm
     inlines = (NumberInline,)
     list_display = ("name", "direction", "number_list", "enabled", "sync", "sync_error")
@@ -92,17 +93,20 @@ class TrunkAdmin(DoctorPage, SyncedAdmin):
 
     @admin.display(description="numbers")
     def number_list(self, trunk: Trunk) -> str:
-        return ", ".join(number.e164 for number in trunk.numbers.all()) or ", ".join(
-            trunk.caller_ids
-        )
+        numbers = [number.e164 for number in trunk.numbers.all()] or trunk.caller_ids
+        return ", ".join(shapes.readable(number) for number in numbers)
 
 
 @admin.register(Number)
-class NumberAdmin(ModelAdmin):  # type: ignore[misc]
+class NumberAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
     form = NumberForm
-    list_display = ("e164", "label", "trunk")
+    list_display = ("readable", "label", "trunk")
     list_select_related = ("trunk",)
     search_fields = ("e164", "label")
+
+    @admin.display(description="number", ordering="e164")
+    def readable(self, number: Number) -> str:
+        return shapes.readable(number.e164)
 
     def save_model(self, request: HttpRequest, obj: Number, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -8,9 +8,10 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.decorators import action
 
-from telephony import doctor, dryrun, wiring
+from telephony import doctor, dryrun, shapes, wiring
 from telephony.doctor import Level
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.models import Call
 
 
 class DoctorPage:
@@ -32,7 +33,7 @@ class DoctorPage:
             "called": request.GET.get("called", ""),
             "address": request.GET.get("address", ""),
             "answer": _dry_run(request),
-            "refused": [(call, doctor.words_of(call)) for call in doctor.refused()],
+            "refused": [_line(call) for call in doctor.refused()],
             **_findings(),
         }
         return TemplateResponse(request, "telephony/doctor.html", context)
@@ -47,6 +48,15 @@ def _dry_run(request: HttpRequest) -> dryrun.Answer | None:
     except (dryrun.NotAnAddress, GatewayUnavailable, GatewayRefused) as trouble:
         messages.error(request, str(trouble))
         return None
+
+
+def _line(call: Call) -> dict[str, Any]:
+    return {
+        "call": call,
+        "caller": shapes.readable(call.caller),
+        "called": shapes.readable(call.called),
+        "why": doctor.words_of(call),
+    }
 
 
 def _findings() -> dict[str, Any]:

@@ -31,6 +31,23 @@ def e164(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def readable(number: str) -> str:
+    """A number as people read it, +1 202-555-0100; whatever is none stays as it is."""
+    try:
+        found = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def searched(text: str) -> str:
+    """What to look for when somebody searches: of a number, however written, the digits which all
+    ways of writing it share. 00 abroad and 0 at home stand before those."""
+    digits = "".join(c for c in text if c.isdigit())
+    is_number = bool(digits) and not set(text) - set("0123456789+-–()./ ")
+    return digits.lstrip("0") or digits if is_number else text
+
+
 _WIDEST = {4: 8, 6: 32}  # prefix bits; wider than this is a good part of the Internet
 
 

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import socketserver
@@ -103,6 +104,7 @@ def _judge(address: str, parent: Connection) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with contextlib.suppress(EOFError, OSError):
             parent.recv()
+    shutil.rmtree(Path(address).parent, ignore_errors=True)  # a killed worker could not
     os._exit(0)
 
 
@@ -110,7 +112,9 @@ class Bench:
     """Where the common judge sits. Made before the fork server, which hands its address on."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="contactcenter-")  # ours alone
+        self._folder = tempfile.TemporaryDirectory(  # ours alone
+            prefix="contactcenter-", ignore_cleanup_errors=True
+        )
         self._address = Path(self._folder.name) / "eot"
         os.environ[ADDRESS] = str(self._address)
 
@@ -128,9 +132,9 @@ class Bench:
         context = multiprocessing.get_context("forkserver")
         ours, theirs = context.Pipe()
         process = context.Process(target=_judge, args=(str(self._address), theirs), daemon=True)
-        process.start()
-        theirs.close()
         try:
+            await asyncio.to_thread(process.start)  # waits for the fork server's imports
+            theirs.close()
             await asyncio.to_thread(process.join)  # cancelled by closing our end
         finally:
             ours.close()

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from recordings import budgets, money
 from recordings.reading import may
+from telephony import shapes
 
 register = template.Library()
 
@@ -15,6 +16,11 @@ register = template.Library()
 @register.filter
 def usd(amount: Decimal | None) -> str:
     return "" if amount is None else money.usd(amount)
+
+
+@register.filter
+def phone(number: str) -> str:
+    return shapes.readable(number)
 
 
 @register.filter

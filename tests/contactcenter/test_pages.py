@@ -174,7 +174,7 @@ def test_a_supervisor_opens_a_call_from_the_list_and_hears_the_line_they_click(
 ):
     log_in(browser, live_server.url)
     browser.get(f"{live_server.url}/admin/telephony/call/")
-    browser.find_element(By.LINK_TEXT, "+12025550111").click()
+    browser.find_element(By.LINK_TEXT, "+1 202-555-0111").click()
     wait(browser, lambda: browser.find_elements(By.TAG_NAME, "audio"))
     length = "return document.querySelector('audio').duration"
     wait(browser, lambda: (browser.execute_script(length) or 0) > 11)  # the store has delivered

@@ -37,6 +37,49 @@ def test_a_number_which_is_not_e164_is_named_with_the_next_step(typed):
 
 
 @pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("+12025550100", "+1 202-555-0100"),
+        ("+442079460018", "+44 20 7946 0018"),
+        ("anonymous", "anonymous"),
+        ("1000", "1000"),
+        ("", ""),
+    ],
+)
+def test_a_number_is_shown_as_people_read_it(number, shown):
+    assert shapes.readable(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "looked_for"),
+    [
+        ("+1 (202) 555-0100", "12025550100"),
+        ("001 202.555.0100", "12025550100"),
+        ("020 7946 0018", "2079460018"),
+        ("0", "0"),
+        ("SCL_12", "SCL_12"),
+        ("Sales 2", "Sales 2"),
+        ("-", "-"),
+    ],
+)
+def test_a_search_finds_a_number_however_it_is_written(typed, looked_for):
+    assert shapes.searched(typed) == looked_for
+
+
+@pytest.mark.parametrize("typed", ["(202) 555-0100", "+1 202 555 0100", "5550100", "Sales"])
+@pytest.mark.parametrize("page", ["trunk", "number"])
+def test_lists_find_numbers(admin_client, page, typed):
+    trunk = make_trunk()
+    trunk.numbers.update(label="Sales")
+    html = admin_client.get(f"/admin/telephony/{page}/", {"q": typed}).content.decode()
+    assert "+1 202-555-0100" in html
+    assert (
+        "202-555"
+        not in admin_client.get(f"/admin/telephony/{page}/", {"q": "+49 30 1"}).content.decode()
+    )
+
+
+@pytest.mark.parametrize(
     ("typed", "kept"),
     [
         ("203.0.113.7", "203.0.113.7"),

@@ -247,7 +247,7 @@ def test_a_supervisor_sees_it(deliver, admin_client):
     assert answer.status_code == 200
     page = answer.content.decode()
     assert words in page
-    assert "+12025550999" in page
+    assert "+1 202-555-0999" in page
     assert "This call was not recorded." in page
     assert "being put together" not in page
     fragment = admin_client.get(reverse("recordings:fragment", args=[call.pk]))
