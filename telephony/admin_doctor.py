@@ -45,7 +45,7 @@ def _dry_run(request: HttpRequest) -> dryrun.Answer | None:
         return None
     try:
         return dryrun.ask(called=called, address=address, gateway=wiring.gateway())
-    except (dryrun.NotAnAddress, GatewayUnavailable, GatewayRefused) as trouble:
+    except (shapes.Misshapen, GatewayUnavailable, GatewayRefused) as trouble:
         messages.error(request, str(trouble))
         return None
 
@@ -55,7 +55,7 @@ def _line(call: Call) -> dict[str, Any]:
         "call": call,
         "caller": shapes.readable(call.caller),
         "called": shapes.readable(call.called),
-        "why": doctor.words_of(call),
+        "why": call.get_end_reason_display() or "Nobody knows why.",
     }
 
 

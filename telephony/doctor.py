@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from agents import presence
-from agents.entries import END_REASONS
 from telephony import dryrun, probes, push
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.gateway import Gateway
@@ -64,13 +63,9 @@ def examine(*, gateway: Gateway, now: datetime) -> list[Finding]:
 
 
 def refused(limit: int = 10) -> QuerySet[Call]:
-    """The last calls nobody talked in, newest first; `words_of` says why."""
+    """The last calls nobody talked in, newest first."""
     failed = Call.objects.for_desk().filter(state=CallState.FAILED)
     return failed[:limit]
-
-
-def words_of(call: Call) -> str:
-    return END_REASONS.get(call.end_reason, "Nobody knows why.")
 
 
 # --- LiveKit and what it holds --------------------------------------------------------------------

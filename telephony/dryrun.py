@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from agents.models import PublishedPlan
 from telephony import shapes, sync
@@ -14,10 +13,6 @@ from telephony.sync import LiveRule, LiveTrunk
 
 SILENCE = "LiveKit never answers: the call rings until the carrier gives up."
 SAME_END = 6  # digits at the end which two ways of writing one number share
-
-
-class NotAnAddress(ValueError):
-    """The text is for the person who typed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +36,9 @@ def table_of(gateway: Gateway) -> Table:
 
 def ask(*, called: str, address: str, gateway: Gateway) -> Answer:
     """What LiveKit does with a call to `called` from `address` (empty: the carrier's own).
-    Raises NotAnAddress, GatewayUnavailable."""
-    invite = Invite(called=_without_uri(called), address=_address(address))
+    Raises shapes.Misshapen, GatewayUnavailable."""
+    come = shapes.address(address) if address.strip() else ""
+    invite = Invite(called=_without_uri(called), address=come)
     return answer(invite, table_of(gateway).route(invite))
 
 
@@ -50,18 +46,6 @@ def _without_uri(text: str) -> str:
     """The user part, if somebody pastes a whole address."""
     text = text.strip().removeprefix("sips:").removeprefix("sip:").removeprefix("tel:")
     return text.partition("@")[0].partition(";")[0].strip()
-
-
-def _address(text: str) -> str:
-    if not text.strip():
-        return ""
-    try:
-        return str(ip_address(text.strip()))
-    except ValueError as reason:
-        raise NotAnAddress(
-            f"“{text}” is no IP address. Write the one your carrier's calls come from, "
-            f"as 203.0.113.7, or leave it empty."
-        ) from reason
 
 
 def answer(invite: Invite, route: Route) -> Answer:

@@ -70,6 +70,17 @@ def network(text: str) -> str:
     return str(net) if "/" in text else str(ip_address(text))
 
 
+def address(text: str) -> str:
+    """One IP address in its normal form. Raises Misshapen."""
+    try:
+        return str(ip_address(text.strip()))
+    except ValueError as reason:
+        raise Misshapen(
+            f"“{text}” is no IP address. Write the one your carrier's calls come from, "
+            f"as 203.0.113.7, or leave it empty."
+        ) from reason
+
+
 def _host_bits(text: str) -> str:
     try:
         return f"Did you mean {ip_network(text, strict=False)}?"

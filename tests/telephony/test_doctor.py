@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents import presence
-from telephony import doctor, dryrun, probes, push, services
+from telephony import doctor, dryrun, probes, push, services, shapes
 from telephony.doctor import Level
 from telephony.models import InboundEvent, Trunk
 from tests.factories import NOW, NUMBER, make_call, make_project, make_rule, make_trunk
@@ -109,7 +109,7 @@ def test_a_rule_of_others_is_told_apart(livekit, pushed):
 
 
 def test_an_address_which_is_none_is_told(livekit):
-    with pytest.raises(dryrun.NotAnAddress, match="is no IP address"):
+    with pytest.raises(shapes.Misshapen, match="is no IP address"):
         asked(livekit, address="carrier.example")
 
 

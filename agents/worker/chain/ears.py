@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from livekit import rtc
 from livekit.agents import vad
-from livekit.agents.utils import aio
 
 LEAST_S = 0.06  # two windows in which nobody spoke
 
@@ -136,4 +135,3 @@ class _EarsStream(vad.VADStream):
     async def aclose(self) -> None:
         await self._inner.aclose()
         await super().aclose()
-        await aio.cancel_and_wait(self._task)

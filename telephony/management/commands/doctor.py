@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from telephony import doctor, dryrun, wiring
+from telephony import doctor, dryrun, shapes, wiring
 from telephony.doctor import Level
 from telephony.errors import GatewayRefused, GatewayUnavailable
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     def _dry_run(self, called: str, address: str, *, as_json: bool) -> None:
         try:
             told = dryrun.ask(called=called, address=address, gateway=wiring.gateway())
-        except (dryrun.NotAnAddress, GatewayUnavailable, GatewayRefused) as trouble:
+        except (shapes.Misshapen, GatewayUnavailable, GatewayRefused) as trouble:
             raise CommandError(str(trouble)) from trouble
         lines = [*told.steps, told.headline, *([told.advice] if told.advice else [])]
         self._print(told.plain(), lines, as_json=as_json)
