@@ -5,8 +5,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-FORMAT = 2
-READABLE = (1, 2)  # a plan published by the release before stays usable
+FORMAT = 3
+READABLE = (1, 2, 3)  # a plan published by the release before stays usable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,12 @@
 """Telephony's reaction to LiveKit's hooks. Each may come twice, late, or before its predecessor."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
-from telephony import services, tasks, watch
+from telephony import legs, services, tasks, watch
 from telephony.later import after_commit
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -21,7 +21,11 @@ def participant_joined(*, payload: Mapping[str, Any]) -> None:
         _refuse_unknown(payload)
     if who["kind"] != "sip" or not services.is_ours(room["name"]):
         return
+    if not legs.is_main(who["identity"]):
+        _note_side_leg(payload, legs.note)
+        return
     call = _ensure(payload)
+    legs.note(call_id=call.pk, **_who(payload))
     if call.state == CallState.RINGING:
         _watch_later(call.pk)
 
@@ -31,8 +35,11 @@ def participant_left(*, payload: Mapping[str, Any]) -> None:
     if who["reason"] in _NOT_GONE or not services.is_ours(room):
         return
     at = datetime.fromisoformat(payload["at"])
-    if who["kind"] == "sip":
-        _ensure(payload)
+    if who["kind"] == "sip" and not legs.is_main(who["identity"]):
+        _note_side_leg(payload, legs.over)
+    elif who["kind"] == "sip":
+        call = _ensure(payload)
+        legs.over(call_id=call.pk, **_who(payload))
         services.move_call(room=room, to=CallState.ENDED, at=at)
     if who["kind"] == "agent":
         call_id = watch.agent_left(room=room, at=at)
@@ -44,8 +51,9 @@ def room_finished(*, payload: Mapping[str, Any]) -> None:
     room = payload["room"]["name"]
     if not services.is_ours(room):
         return
-    _ensure(payload)
+    call = _ensure(payload)
     at = datetime.fromisoformat(payload["at"])
+    legs.close_all(call_id=call.pk, at=at)
     services.move_call(room=room, to=CallState.ENDED, at=at)
 
 
@@ -63,6 +71,22 @@ def _ensure(payload: Mapping[str, Any]) -> Call:
         at=datetime.fromisoformat(room.get("created_at") or payload["at"]),
         **services.leg(leg),
     )
+
+
+def _note_side_leg(payload: Mapping[str, Any], note: Callable[..., object]) -> None:
+    """Somebody we dialled into a call. Without the call's row there is nothing to note him at."""
+    call = Call.objects.filter(room=payload["room"]["name"]).first()
+    if call:
+        note(call_id=call.pk, **_who(payload))
+
+
+def _who(payload: Mapping[str, Any]) -> dict[str, Any]:
+    who = payload["participant"]
+    return {
+        "identity": who["identity"],
+        "attributes": who["attributes"],
+        "at": datetime.fromisoformat(payload["at"]),
+    }
 
 
 def _refuse_unknown(payload: Mapping[str, Any]) -> None:

@@ -114,7 +114,12 @@ class CallQuerySet(models.QuerySet["Call"]):
 class Call(models.Model):
     """One LiveKit room with a caller in it. Created by whoever hears of it first."""
 
+    class Direction(models.TextChoices):
+        INBOUND = "inbound", "Inbound"
+        OUTBOUND = "outbound", "Outbound"
+
     room = models.CharField(max_length=128, unique=True)
+    direction = models.CharField(max_length=8, choices=Direction.choices, default=Direction.INBOUND)
     room_sid = models.CharField(max_length=64, blank=True)
     sip_call_id = models.CharField(
         max_length=64, blank=True, help_text="LiveKit's name of the leg."
@@ -193,3 +198,6 @@ class InboundEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.event_id}"
+
+
+from telephony.models_legs import Leg as Leg  # noqa: E402

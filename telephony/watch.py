@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models.functions import Coalesce
 
-from telephony import lifecycle, services, sync
+from telephony import legs, lifecycle, services, sync
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.gateway import Gateway
 from telephony.lifecycle import CallState
@@ -48,12 +48,11 @@ def _reconcile(room: LiveRoom, call: Call | None, now: datetime, gateway: Gatewa
 
 def _adopt(room: LiveRoom, now: datetime, gateway: Gateway) -> Call | None:
     """A call of which no hook has told."""
-    legs = _of_kind("sip", gateway.list_participants(room=room.name))
-    if not legs:
+    callers = _callers(gateway.list_participants(room=room.name))
+    if not callers:
         return None
-    return services.ensure_call(
-        room=room.name, room_sid=room.sid, at=room.created_at, **services.leg(legs[0].attributes)
-    )
+    leg = services.leg(callers[0].attributes)
+    return services.ensure_call(room=room.name, room_sid=room.sid, at=room.created_at, **leg)
 
 
 def _close_gone(rooms: Iterable[str], now: datetime, gateway: Gateway) -> None:
@@ -78,11 +77,13 @@ def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
         return
     room = call.room
     people = gateway.list_participants(room=room)
-    legs = _of_kind("sip", people)
-    if not legs:
+    for who in _of_kind("sip", people):
+        legs.note(call_id=call_id, identity=who.identity, attributes=who.attributes, at=now)
+    callers = _callers(people)
+    if not callers:
         return  # hooks or the reconciler see to that
     services.touch_call(room=room, at=now)
-    if any(leg.attributes.get("sip.callStatus") == "active" for leg in legs):
+    if any(who.attributes.get("sip.callStatus") == "active" for who in callers):
         services.move_call(room=room, to=CallState.TALKING, at=now)
     if _of_kind("agent", people):
         _attended(room)
@@ -115,6 +116,11 @@ def agent_left(*, room: str, at: datetime) -> int | None:
 
 def _of_kind(kind: str, people: list[LiveParticipant]) -> list[LiveParticipant]:
     return [who for who in people if who.kind == kind]
+
+
+def _callers(people: list[LiveParticipant]) -> list[LiveParticipant]:
+    """Without those we dialled into the call."""
+    return [who for who in _of_kind("sip", people) if legs.is_main(who.identity)]
 
 
 def _attended(room: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from livekit.agents import AgentServer
 
-from agents.worker import session
+from agents.worker import session, warm
 from agents.worker.admission import Admission
 from agents.worker.config import Config
 from agents.worker.courier import Courier
@@ -29,7 +29,12 @@ log = logging.getLogger(__name__)
 FIRST_PLANS_S = 30.0  # preparing before the first process is made saves the first call time
 FLUSH_S = 3.0
 # imported once and shared by all job processes
-PRELOAD = ["agents.worker.session", "agents.worker.embedded.sphinx", "agents.worker.preload"]
+PRELOAD = [
+    "agents.worker.session",
+    "agents.worker.warm",
+    "agents.worker.embedded.sphinx",
+    "agents.worker.preload",
+]
 
 
 async def serve(config: Config) -> int:
@@ -78,7 +83,7 @@ def build(config: Config, admission: Admission, plugins: Sequence[str] = ()) -> 
     server = AgentServer(
         ws_url=config.livekit_url, api_key=config.livekit_api_key,
         api_secret=config.livekit_api_secret, host=config.host, port=config.port,
-        num_idle_processes=config.idle_processes, setup_fnc=session.set_up,
+        num_idle_processes=config.idle_processes, setup_fnc=warm.set_up,
         load_fnc=admission.load, load_threshold=math.inf, preload_modules=[*PRELOAD, *plugins],
         # a worker without LiveKit waits for it; the supervisor has nothing better to do either
         max_retry=1_000_000_000, drain_timeout=config.drain_seconds, session_end_timeout=20.0,

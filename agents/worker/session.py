@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import AutoSubscribe, JobContext, JobProcess
+from livekit.agents import AutoSubscribe, JobContext
 from livekit.agents.voice import CloseEvent, CloseReason
 
 from agents.plan import CallPlan, PlanError
 from agents.seal import SealBroken
-from agents.worker import config as configuration
-from agents.worker import pipeline, plans, prepare, pulse, shared_eot, spool
+from agents.worker import plans, prepare, pulse, spool
 from agents.worker.bot import Bot
 from agents.worker.chain.health import SharedHealth
 from agents.worker.config import Config
@@ -22,42 +21,13 @@ from agents.worker.conversation import Conversation
 from agents.worker.desk import Desk
 from agents.worker.farewell import Farewell
 from agents.worker.journal import Journal
-from agents.worker.line import RATE, Ear, Mouth
+from agents.worker.line import Ear, Mouth
 from agents.worker.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
 JOIN_S = 10.0
 PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller rings
-
-
-def set_up(process: JobProcess) -> None:
-    """Before a process takes a call: load whatever its first call would have to wait for."""
-    process.userdata["config"] = settings = configuration.load()
-    shared_eot.share()
-    rtc.AudioSource(RATE, 1)  # the media library starts its threads with the first one
-    _warm(settings)
-
-
-def _warm(settings: Config) -> None:
-    """Whatever is imported or read on first use, for the plans of today."""
-    found = []
-    for folder in settings.plans_dir.glob("*"):
-        with contextlib.suppress(PlanError):
-            if plan := plans.from_disk(settings.plans_dir, folder.name):
-                found.append((plan, folder))
-    if any(prepare.matches(plan) for plan, _ in found):
-        from agents.worker.embedded import meaning
-
-        meaning.model().embed(["warm"])
-    seen: set[str] = set()  # old plans stay on disk: one of each kind is enough
-    for plan, folder in found:
-        slugs = {stage.provider for stage in (*plan.stt, *plan.llm, *plan.tts)}
-        if slugs <= seen:
-            continue
-        seen |= slugs
-        with contextlib.suppress(PlanError, SealBroken):
-            pipeline.warm(pipeline.Workshop(plan, folder, list(settings.seal_keys)))
 
 
 async def take_call(ctx: JobContext) -> None:
