@@ -200,4 +200,5 @@ class InboundEvent(models.Model):
         return f"{self.name} {self.event_id}"
 
 
+from telephony.models_hours import Schedule as Schedule  # noqa: E402
 from telephony.models_legs import Leg as Leg  # noqa: E402

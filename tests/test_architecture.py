@@ -34,6 +34,8 @@ PURE = {
     "telephony/caller",
     "telephony/lifecycle.py",
     "telephony/sync.py",
+    "telephony/shapes.py",
+    "telephony/hours.py",
     "telephony/errors.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",
