@@ -46,6 +46,7 @@ RINGING_SECONDS = env.number("RINGING_SECONDS", 20)
 # --- Django --------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

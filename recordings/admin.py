@@ -11,13 +11,12 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.views import ChangeList
 
 from recordings import money, reading
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
-from telephony import shapes
-from telephony.admin_numbers import FindsNumbers
+from telephony import search, shapes
+from telephony.admin_history import DaysFilter, History
 from telephony.lifecycle import CallState
 from telephony.models import Call
 
@@ -58,49 +57,39 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
-class CallList(ChangeList):  # type: ignore[misc]
-    def get_results(self, request: HttpRequest) -> None:
-        """Without a search the count of the results is that of all: no second one is asked for."""
-        super().get_results(request)
-        if not (self.query or self.has_active_filters):
-            self.full_result_count = self.result_count
-
-
 @admin.register(Call)
-class CallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+class CallAdmin(History, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "spent",
     )  # fmt: skip
     list_select_related = ("project", "recording", "cost")
-    list_filter = (StateFilter, "project", "started_at")
-    search_fields = ("caller", "called", "sip_call_id")
-    search_help_text = "Number or SIP call (SCL_…)"
-    ordering = ("-started_at", "-pk")
-    list_per_page = 50
-    show_full_result_count = False
+    list_filter = (StateFilter, "project", ("started_at", DaysFilter))
+    search_fields = ("caller",)  # switches the search on; get_search_results does it
+    search_help_text = "Number, or its last digits, or SIP call (SCL_…)"
+    history_field = "started_at"
     list_fullwidth = True
 
     class Media:
         css = {"all": ("recordings/call.css",)}
 
-    @admin.display(description="caller", ordering="caller")
+    @admin.display(description="caller")
     def caller_shown(self, call: Call) -> str:
         return shapes.readable(call.caller) or "withheld"
 
-    @admin.display(description="called", ordering="called")
+    @admin.display(description="called")
     def called_shown(self, call: Call) -> str:
         return shapes.readable(call.called)
 
-    @display(description="state", ordering="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
+    @display(description="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
     def call_state(self, call: Call) -> tuple[str, str]:
         return call.state, reading.STATE_WORDS[CallState(call.state)]
 
-    @admin.display(description="project", ordering="project__name", empty_value="")
+    @admin.display(description="project", empty_value="")
     def project_name(self, call: Call) -> str:
         return call.project.name if call.project else ""
 
-    @admin.display(description="started", ordering="started_at")
+    @admin.display(description="started")
     def started(self, call: Call) -> str:
         return date_format(timezone.localtime(call.started_at), "Y-m-d H:i:s")
 
@@ -108,24 +97,26 @@ class CallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
     def lasted(self, call: Call) -> str:
         return reading.duration(call) or "on"
 
-    @admin.display(description="end", ordering="end_reason", empty_value="")
+    @admin.display(description="end", empty_value="")
     def reason(self, call: Call) -> str:
         return call.get_end_reason_display() if call.end_reason else ""
 
-    @display(description="recording", ordering="recording__state", label=RECORDING_COLOURS)  # type: ignore[untyped-decorator]
+    @display(description="recording", label=RECORDING_COLOURS)  # type: ignore[untyped-decorator]
     def recording_state(self, call: Call) -> tuple[str, str]:
         recording: Recording | None = getattr(call, "recording", None)
         if recording is None:
             return "", ""
         return recording.state, RECORDING_LABELS[RecordingState(recording.state)]
 
-    @admin.display(description="cost", ordering="cost__amount", empty_value="")
+    @admin.display(description="cost", empty_value="")
     def spent(self, call: Call) -> str:
         cost: CallCost | None = getattr(call, "cost", None)
         return money.usd(cost.amount) if cost else ""
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CallList]:
-        return CallList
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Call], search_term: str
+    ) -> tuple[QuerySet[Call], bool]:
+        return search.calls(queryset, search_term), False
 
     def change_view(
         self,

@@ -67,21 +67,18 @@ class LiveKitGateway:
         return self._call(send)
 
     def put_trunk(self, spec: TrunkSpec, *, remote_id: str) -> str:
-        """Create or replace one trunk; return its LiveKit id.
+        """Replace one trunk, or create it if there is no id; return its LiveKit id.
 
-        Without an id we look for our tag first: the last push may have been heard by LiveKit
-        and its answer lost on the way back.
+        Whoever has no id lists first: an earlier push may have been heard by LiveKit and its
+        answer lost on the way back.
         """
-        known = remote_id or next(
-            (live.remote_id for live in self.list_trunks() if live.spec.tag == spec.tag), ""
-        )
         if isinstance(spec, InboundTrunkSpec):
-            return self._put_inbound(spec, known)
+            return self._put_inbound(spec, remote_id)
         info = translate.outbound_message(spec)
 
         async def send(lk: api.LiveKitAPI) -> api.SIPOutboundTrunkInfo:
-            if known:
-                return await lk.sip.update_outbound_trunk(known, info)
+            if remote_id:
+                return await lk.sip.update_outbound_trunk(remote_id, info)
             return await lk.sip.create_outbound_trunk(api.CreateSIPOutboundTrunkRequest(trunk=info))
 
         return self._call(send).sip_trunk_id
@@ -108,15 +105,12 @@ class LiveKitGateway:
         return [translate.live_rule(info) for info in listing.items]
 
     def put_rule(self, spec: RuleSpec, *, remote_id: str) -> str:
-        """Create or replace one dispatch rule; return its LiveKit id. Asks before it creates."""
-        known = remote_id or next(
-            (live.remote_id for live in self.list_rules() if live.spec.tag == spec.tag), ""
-        )
+        """Replace one dispatch rule, or create it if there is no id; return its LiveKit id."""
         info = translate.rule_message(spec)
 
         async def send(lk: api.LiveKitAPI) -> api.SIPDispatchRuleInfo:
-            if known:
-                return await lk.sip.update_dispatch_rule(known, info)
+            if remote_id:
+                return await lk.sip.update_dispatch_rule(remote_id, info)
             return await lk.sip.create_dispatch_rule(
                 api.CreateSIPDispatchRuleRequest(dispatch_rule=info)
             )

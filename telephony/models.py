@@ -153,7 +153,11 @@ class Call(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["-started_at"], name="call_newest_first"),
+            # history in order, as a whole and for each filter (telephony/admin_history.py)
+            models.Index(fields=["-started_at", "-id"], name="call_newest_first"),
+            models.Index(fields=["state", "-started_at", "-id"], name="call_of_a_state"),
+            models.Index(fields=["project", "-started_at", "-id"], name="call_of_a_project"),
+            models.Index(fields=["sip_call_id"], name="call_sip_id"),
             models.Index(fields=["state"], name="call_open", condition=Q(state__in=_OPEN)),
         ]
         constraints = [

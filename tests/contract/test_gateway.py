@@ -67,11 +67,11 @@ def test_a_rule_comes_back_as_it_was_put(gateway):
     assert (live.remote_id, live.spec) == (remote_id, rule(trunk))
 
 
-def test_putting_without_an_id_finds_our_own_by_its_tag(gateway):
+def test_putting_with_an_id_replaces(gateway):
     trunk = gateway.put_trunk(inbound(), remote_id="")
-    assert gateway.put_trunk(inbound(name="renamed"), remote_id="") == trunk
+    assert gateway.put_trunk(inbound(name="renamed"), remote_id=trunk) == trunk
     made = gateway.put_rule(rule(trunk), remote_id="")
-    assert gateway.put_rule(rule(trunk, agent_metadata="{}"), remote_id="") == made
+    assert gateway.put_rule(rule(trunk, agent_metadata="{}"), remote_id=made) == made
     assert len(gateway.list_trunks()) == len(gateway.list_rules()) == 1
 
 

@@ -84,7 +84,7 @@ class FakeGateway:
     def put_trunk(self, spec: TrunkSpec, *, remote_id: str) -> str:
         self._reach()
         self._may()
-        known = remote_id or next((i for i, s in self.trunks.items() if s.tag == spec.tag), "")
+        known = remote_id
         if known and type(self.trunks.get(known)) is not type(spec):
             raise GatewayRefused("LiveKit does not know it: requested sip trunk does not exist.")
         if isinstance(spec, InboundTrunkSpec) and not (
@@ -108,7 +108,7 @@ class FakeGateway:
     def put_rule(self, spec: RuleSpec, *, remote_id: str) -> str:
         self._reach()
         self._may()
-        known = remote_id or next((i for i, s in self.rules.items() if s.tag == spec.tag), "")
+        known = remote_id
         if known and known not in self.rules:
             raise GatewayRefused("LiveKit does not know it: requested rule does not exist.")
         for other, held in self.rules.items():
