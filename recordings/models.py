@@ -146,11 +146,17 @@ class JournalEntry(models.Model):
 
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
-    def calls_without(self, *, over_before: datetime) -> "models.QuerySet[Call]":
-        """Calls which are over and have no transcript: journal closed, or over for long enough."""
+    def calls_without(
+        self, *, over_before: datetime, since: datetime | None = None
+    ) -> "models.QuerySet[Call]":
+        """Calls which are over and have no transcript: journal closed, or over for long enough.
+
+        Of all calls, or of those which began after `since`: among millions that is an index's work.
+        """
+        recent = Q(started_at__gt=since) if since else Q()
         closed = JournalEntry.objects.filter(call=OuterRef("pk"), kind="closed")
         return (
-            Call.objects.filter(transcript=None)
+            Call.objects.filter(recent, transcript=None)
             .exclude(state__in=_OPEN_CALLS)
             .filter(Exists(closed) | Q(ended_at__lt=over_before))
         )

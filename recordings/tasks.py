@@ -19,6 +19,9 @@ from telephony.errors import GatewayRefused, GatewayUnavailable
 log = logging.getLogger(__name__)
 
 
+RECENT = timedelta(days=3)  # what every sweep looks at
+
+
 @shared_task(acks_late=True)
 def want_recording(*, call_id: int, **_newer: object) -> None:
     """A second run finds the row of the first."""
@@ -81,7 +84,12 @@ def watch_budgets(**_newer: object) -> None:
 
 @shared_task
 def count_calls(**_newer: object) -> None:
-    """Calls of an older release, and those where counting failed. A second run finds no more."""
+    """Calls of an older release, and those where counting failed. A second run finds no more.
+
+    Looks at all calls, so it comes less often than `sweep`: it also finds an old one without
+    transcript.
+    """
+    _build_transcripts(timezone.now(), since=None)
     for call in Transcript.objects.calls_uncounted().order_by("-pk")[:1000]:
         try:
             tally(call_id=call.pk, now=timezone.now())
@@ -119,7 +127,10 @@ def _give_up(now: datetime) -> None:
     services.give_up_waiting(ended_before=now - timedelta(days=1))
 
 
-def _build_transcripts(now: datetime) -> None:
-    over_before = now - timedelta(seconds=transcripts.ANYWAY_S)
-    for call in Transcript.objects.calls_without(over_before=over_before)[:100]:
+def _build_transcripts(now: datetime, since: timedelta | None = RECENT) -> None:
+    missing = Transcript.objects.calls_without(
+        over_before=now - timedelta(seconds=transcripts.ANYWAY_S),
+        since=now - since if since else None,
+    )
+    for call in missing[:100]:
         transcripts.build_transcript(call_id=call.pk, now=now)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from agents.budget import cheaper, is_cheaper, normal_plan, use_cheaper
 from agents.models import CheaperOrder, PriceEntry, PublishedPlan
@@ -159,6 +160,17 @@ def test_calls_of_an_older_release_are_counted_later(told):
     CallCost.objects.all().delete()
     tasks.count_calls()
     assert cost_of(call).amount == Decimal("0.01")
+
+
+def test_an_old_call_without_transcript_is_found_by_the_slower_look():
+    """What looks every ten seconds passes over old calls: among millions that took a second."""
+    begun = timezone.now() - timedelta(days=5)
+    for room, at in (("call_old", begun), ("call_new", timezone.now() - timedelta(hours=1))):
+        make_call(room=room, state="ended", started_at=at, ended_at=at)
+    tasks._build_transcripts(timezone.now())
+    assert [t.call.room for t in Transcript.objects.all()] == ["call_new"]
+    tasks.count_calls()
+    assert Transcript.objects.filter(call__room="call_old").exists()
 
 
 # --- months and budgets ---------------------------------------------------------------------------
