@@ -343,7 +343,8 @@ class PhoneCall:
         self._journal.write("recording", **{key: facts[key] for key in keys})
 
     def _write_closed(self, ended: float) -> None:
-        talked = round((ended - self._answered[0]) * 1000) if self._answered else 0
+        # a caller without sound was last heard before he was answered
+        talked = max(0, round((ended - self._answered[0]) * 1000)) if self._answered else 0
         self._journal.write(
             "closed", reason=self._reason, answered=self._answered is not None, talked_ms=talked
         )
