@@ -5,7 +5,7 @@ export SAY DTMF OUT FORMAT PART TARGET CALLER VOICE CALLS
 PROFILE ?= const
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call bench-lines bench-history emulators
+.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call bench-lines bench-history bench-invites emulators
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,9 @@ bench-call: setup ## measure answer, greeting and turn times at the caller's ear
 
 bench-lines: setup-tests ## 1,000 trunks and 5,000 numbers on LiveKit: first push, audit, one change
 	@$(VENV)/python -m tests.bench.lines
+
+bench-invites: setup ## twenty INVITEs within a second: answered in time, or refused at once
+	@$(VENV)/python -m tests.bench.invites
 
 bench-history: setup-tests ## the list of calls among 10,000 and among 1,000,000
 	@$(VENV)/python -m tests.bench.history
