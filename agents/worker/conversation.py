@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Conversation:
         self.bot = Bot(
             self.plan, self._ready, self._journal, talk, end=end, give_up=give_up, cache=cache
         )
+        self.bot.on_deafen = partial(setattr, ear, "deaf")
         self._follow(talk, self.bot, mouth)
         talk.session.input.audio, talk.session.output.audio = ear, mouth
         if self.plan.speed.noise_suppression:

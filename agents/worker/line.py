@@ -202,6 +202,7 @@ class Ear(io.AudioInput):
         super().__init__(label="line")
         self.tap: Tap | None = None
         self.cleaner: Cleaner | None = None  # takes noise out of what the session hears
+        self.deaf = False  # the session hears silence; the tap hears everything
         self._frames: aio.Chan[rtc.AudioFrame] = aio.Chan()
         self._task: asyncio.Task[None] | None = None
         self._due = 0.0  # monotonic: where the next frame belongs
@@ -216,9 +217,16 @@ class Ear(io.AudioInput):
     def hear(self, frame: rtc.AudioFrame) -> None:
         """One frame from the caller, just received."""
         if not self._frames.closed:
-            self._frames.send_nowait(self.cleaner.clean(frame) if self.cleaner else frame)
+            self._frames.send_nowait(self._for_session(frame))
         if self.tap:
             self._place(self.tap, frame)
+
+    def _for_session(self, frame: rtc.AudioFrame) -> rtc.AudioFrame:
+        if self.deaf:  # silence instead of nothing: recognisers hang up on a line without sound
+            silence = bytes(2 * frame.samples_per_channel * frame.num_channels)
+            count, channels = frame.samples_per_channel, frame.num_channels
+            return rtc.AudioFrame(silence, frame.sample_rate, channels, count)
+        return self.cleaner.clean(frame) if self.cleaner else frame
 
     def _place(self, tap: Tap, frame: rtc.AudioFrame) -> None:
         now = time.monotonic() - frame.duration
