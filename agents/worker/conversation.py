@@ -58,6 +58,7 @@ class Conversation:
         self.bot.on_deafen = partial(setattr, ear, "deaf")
         self._follow(talk, self.bot, mouth)
         talk.session.input.audio, talk.session.output.audio = ear, mouth
+        mouth.goes_on = partial(_goes_on, talk)
         if self.plan.speed.noise_suppression:
             ear.cleaner = Cleaner()
         if self.plan.speed.prewarm:
@@ -87,3 +88,9 @@ class Conversation:
             self._filling.cancel()
         if self._talk:
             await self._talk.aclose()
+
+
+def _goes_on(talk: pipeline.Pipeline) -> bool:
+    """Whether the caller may be going on just as he is to be answered; greeting and prompts do not
+    wait for that."""
+    return talk.session.agent_state == "thinking" and talk.hearing.level.begins()
