@@ -17,13 +17,25 @@ from agents.menus import Menu, menu_problems, outline
 from agents.models import DigitPurpose, FaqEntry, MenuOption, MenuPage, Project
 
 
-class PurposeInline(StackedInline):  # type: ignore[misc]
+class _Short:
+    """A part of an admin: what is spoken is a sentence or two."""
+
+    def formfield_for_dbfield(
+        self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        field: forms.Field | None = super().formfield_for_dbfield(  # type: ignore[misc]
+            db_field, request, **kwargs
+        )
+        if field and isinstance(db_field, models.TextField):
+            field.widget.attrs["rows"] = 3
+        return field
+
+
+class PurposeInline(_Short, StackedInline):  # type: ignore[misc]
     """On the page of a project."""
 
     model = DigitPurpose
-    fields = (
-        ("key", "least", "most", "gap_s", "total_s"), ("secret", "confirm"), "ask",
-    )  # fmt: skip
+    fields = ("key", "ask", ("least", "most"), ("gap_s", "total_s"), ("secret", "confirm"))
     extra = 0
 
 
@@ -77,11 +89,11 @@ class OptionForm(forms.ModelForm):  # type: ignore[type-arg]
         return data
 
 
-class OptionInline(StackedInline):  # type: ignore[misc]
+class OptionInline(_Short, StackedInline):  # type: ignore[misc]
     model = MenuOption
     fk_name = "page"
     form = OptionForm
-    fields = (("digit", "does", "menu"), ("faq", "purpose"), "says", "names")
+    fields = (("digit", "does"), ("menu", "purpose"), "faq", "says", "names")
     ordering = ("digit",)
     extra = 0
 
@@ -110,7 +122,7 @@ def _project_of(request: HttpRequest) -> int | None:
 
 
 @admin.register(MenuPage)
-class MenuPageAdmin(ModelAdmin):  # type: ignore[misc]
+class MenuPageAdmin(_Short, ModelAdmin):  # type: ignore[misc]
     inlines = (OptionInline,)
     list_display = ("name", "project", "position", "announcement_short")
     list_filter = ("project",)
@@ -119,8 +131,8 @@ class MenuPageAdmin(ModelAdmin):  # type: ignore[misc]
     ordering = ("project", "position", "pk")
     readonly_fields = ("tree",)
     fieldsets = (
-        (None, {"fields": (("project", "name", "position"), "announcement")}),
-        ("When no key comes", {"fields": (("timeout_s", "repeats", "then"),)}),
+        (None, {"fields": ("project", ("name", "position"), "announcement")}),
+        ("When no key comes", {"fields": (("timeout_s", "repeats"), "then")}),
         ("All menus of this project", {
             "fields": ("tree",),
             "description": "As saved. Callers hear it once the project is published.",
@@ -133,14 +145,6 @@ class MenuPageAdmin(ModelAdmin):  # type: ignore[misc]
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A menu stays with its project: its keys lead to rows of it."""
         return ("project", "tree") if obj else ("tree",)
-
-    def formfield_for_dbfield(
-        self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any
-    ) -> forms.Field | None:
-        field: forms.Field | None = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field and isinstance(db_field, models.TextField):
-            field.widget.attrs["rows"] = 3
-        return field
 
     @admin.display(description="Tree")
     def tree(self, page: MenuPage) -> str:

@@ -199,7 +199,7 @@ def _told(option: Option) -> str:
     words = f"“{_short(option.says)}”" if option.says.strip() else ""
     told = {
         "answer": words or "an answer without words",
-        "menu": ", ".join(filter(None, (words, f"menu “{option.menu}”"))),
+        "menu": ", ".join(filter(None, (words, f"menu “{option.menu or '?'}”"))),
         "faq": f"the answer to “{_short(option.question)}”",
         "collect": f"asks for the digits “{option.purpose}”",
     }.get(option.does) or ", ".join(filter(None, (words, _DOES.get(option.does, ""))))
