@@ -15,7 +15,6 @@ def menu_of(project: Project) -> Menu:
     return Menu(
         pages=tuple(_page(row) for row in rows),
         invalid=project.menu_invalid,
-        confirm=project.digits_confirm,
         speech=project.kind == Project.Kind.MENU_SPEECH,
     )
 
@@ -46,4 +45,5 @@ def _option(row: MenuOption) -> Option:
 def purposes_of(project: Project) -> tuple[Purpose, ...]:
     fields = ("key", "ask", "least", "most", "secret", "confirm", "gap_s", "total_s")
     rows = DigitPurpose.objects.filter(project=project).order_by("key").values(*fields)
-    return tuple(Purpose(**row) for row in rows)
+    words = {True: project.digits_confirm, False: ""}
+    return tuple(Purpose(**row | {"confirm": words[row["confirm"]]}) for row in rows)

@@ -23,7 +23,7 @@ class Purpose:
     least: int = 1
     most: int = 20
     secret: bool = False  # written down nowhere, told to no model
-    confirm: bool = False  # read back, and entered again unless the caller agrees
+    confirm: str = ""  # reads them back, as {digits}; entered again unless the caller agrees
     gap_s: int = 4  # so long after a key the number is taken for complete
     total_s: int = 30  # … and so long after the question, whatever came
 
@@ -56,7 +56,6 @@ class Page:
 class Menu:
     pages: tuple[Page, ...]  # the first one is where callers begin
     invalid: str  # spoken after a key without a meaning
-    confirm: str  # asked when digits are read back; {digits} stands for them
     speech: bool = False  # callers may also speak
 
     def page(self, name: str) -> Page | None:

@@ -32,10 +32,8 @@ Result = Ask | Done
 
 
 class Collector:
-    def __init__(self, purpose: Purpose, *, confirm: str) -> None:
-        """`confirm`: the question with which digits are read back; {digits} stands for them."""
+    def __init__(self, purpose: Purpose) -> None:
         self.purpose = purpose
-        self._confirm = confirm
         self._value = ""
         self._state: Literal["collecting", "confirming", "done"] = "collecting"
         self._tries = 0
@@ -80,7 +78,7 @@ class Collector:
             return self._again(now)
         if self.purpose.confirm and not self.purpose.secret:
             self._state = "confirming"
-            return Ask(self._confirm.replace("{digits}", " ".join(self._value)))
+            return Ask(self.purpose.confirm.replace("{digits}", " ".join(self._value)))
         return self._done(self._value)
 
     def _decided(self, key: str, now: float) -> Result | None:

@@ -55,7 +55,6 @@ class Keypad:
         self._journal = journal
         self._purposes = {purpose.key: purpose for purpose in plan.purposes}
         self.walk = Walk(plan.menu, plan.faq, self) if plan.menu else None
-        self._confirm = plan.menu.confirm if plan.menu else "{digits}?"
         self._deaf_menu = plan.menu is not None and not plan.menu.speech
         self._collector: Collector | None = None
         self._result: asyncio.Future[str] | None = None
@@ -141,7 +140,7 @@ class Keypad:
         return f"The caller entered {value}."
 
     def _collect(self, purpose: Purpose, *before: str) -> None:
-        self._collector = Collector(purpose, confirm=self._confirm)
+        self._collector = Collector(purpose)
         self._hear()
         self.announce(*before, self._collector.begin(_now()).text)
         self._tick_on()

@@ -102,12 +102,18 @@ def test_what_callers_must_not_get_into_is_named(project, change, told):
 def test_a_key_twice_and_a_menu_which_is_not_there_are_named():
     """The database refuses both; a plan from elsewhere may have them."""
     twice = (Option(digit="1", does="end"), Option(digit="1", does="menu", menu="Gone"))
-    menu = Menu(
-        pages=(Page(name="A", announcement="A.", options=twice),), invalid="No.", confirm="{digits}"
-    )
+    menu = Menu(pages=(Page(name="A", announcement="A.", options=twice),), invalid="No.")
     told = " ".join(menu_problems(menu, set(), set()))
     assert "has the key 1 twice" in told
     assert "“Gone” does not exist" in told
+
+
+def test_digits_which_are_not_said_when_read_back_are_named(project):
+    project.purposes.update(confirm=True, secret=False)
+    assert problems(project) == ""
+    project.digits_confirm = "Is that right?"
+    project.save()
+    assert "“Digits read back” does not say them" in problems(project)
 
 
 def test_a_warning_without_words_is_named():

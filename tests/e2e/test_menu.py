@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import urllib.request
 
@@ -30,6 +31,7 @@ LINES = [
 # runs inside the product: there is no other way to its database than its own models
 SETTING_UP = """
 import json
+import re
 from django.utils import timezone
 from agents.models import ChainMember, DigitPurpose, MenuOption, MenuPage, Project, ProviderAccount
 from agents.services import publish
@@ -124,10 +126,9 @@ def test_a_secret_is_nowhere(museum, keys):
     (tool,) = [json.loads(entry["data"]) for entry in entries if entry["kind"] == "tool"]
     assert tool == {"name": "collect_digits", "outcome": "4 digits", "purpose": "pin"}
     assert PIN not in json.dumps([line["text"] for line in keys["shown"]["transcript"]])
-    spelt = [f'"digit": "{digit}"' for digit in PIN] + [f"digit={digit}" for digit in PIN]
     for path in museum.home.logs.glob("*.log"):
-        text = path.read_text()
-        assert [found for found in spelt if found in text] == [], path.name
+        found = re.findall(r"(?i)(?:digit|dtmf)\W{1,4}[0-9].*", path.read_text())
+        assert found == [], path.name
 
 
 def test_keys_make_no_sound_in_the_recording(keys):

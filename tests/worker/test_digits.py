@@ -8,13 +8,14 @@ from agents.worker.digits import Ask, Collector, Done
 pytestmark = pytest.mark.unit
 
 ASK = "Your order number, please."
+BACK = "You entered {digits}, right?"
 ORDER = Purpose(key="order", ask=ASK, least=3, most=6, gap_s=4, total_s=20)
 
 
 class Scene:
     def __init__(self, purpose=ORDER):
         self.now = 50.0
-        self.digits = Collector(purpose, confirm="You entered {digits}, right?")
+        self.digits = Collector(purpose)
         assert self.digits.begin(self.now) == Ask(purpose.ask)
 
     def press(self, keys, *, each_s=0.3):
@@ -74,14 +75,14 @@ def test_whoever_enters_nothing_is_asked_three_times():
 
 
 def test_read_back_and_agreed():
-    scene = Scene(Purpose(key="o", ask=ASK, least=2, most=4, confirm=True))
+    scene = Scene(Purpose(key="o", ask=ASK, least=2, most=4, confirm=BACK))
     assert scene.press("42#") == Ask("You entered 4 2, right?")
     assert scene.press("7") is None
     assert scene.press("1") == Done("42")
 
 
 def test_read_back_and_entered_again():
-    scene = Scene(Purpose(key="o", ask=ASK, least=2, most=4, confirm=True))
+    scene = Scene(Purpose(key="o", ask=ASK, least=2, most=4, confirm=BACK))
     scene.press("42#")
     assert scene.press("2") == Ask(ASK)
     scene.press("43#")
@@ -89,7 +90,7 @@ def test_read_back_and_entered_again():
 
 
 def test_a_secret_is_never_read_back_and_not_in_a_repr():
-    scene = Scene(Purpose(key="pin", ask=ASK, least=4, most=4, secret=True, confirm=True))
+    scene = Scene(Purpose(key="pin", ask=ASK, least=4, most=4, secret=True, confirm=BACK))
     done = scene.press("4711")
     assert done == Done("4711")
     assert "4711" not in repr(done)

@@ -30,7 +30,7 @@ MENU = Menu(
         )),
         Page(name="service", announcement=SERVICE, timeout_s=60),
     ),
-    invalid="No such key.", confirm="{digits}, right?",
+    invalid="No such key.",
 )  # fmt: skip
 PURPOSES = (
     Purpose(key="pin", ask=ASK_PIN, least=4, most=4, secret=True),

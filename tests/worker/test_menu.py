@@ -24,7 +24,7 @@ SERVICE = Page(
     name="service", announcement="This is the service.", timeout_s=5, repeats=0, then="person",
     options=(Option(digit="0", does="menu", menu="start"), Option(digit="A", does="person")),
 )  # fmt: skip
-MENU = Menu(pages=(START, SERVICE), invalid="No such key.", confirm="{digits}?", speech=True)
+MENU = Menu(pages=(START, SERVICE), invalid="No such key.", speech=True)
 FAQ = [Faq(question="Where are you?", answer="By the harbour.")]
 
 
