@@ -220,10 +220,11 @@ class Keypad:
         while self._collector or self.walk:
             await asyncio.sleep(TICK_S)
             speaking = any(not speech.done() for speech in self._speeches)
+            collects = self._collector is not None
             if self._collector:
                 self._follow(self._collector.tick(_now(), busy=speaking))
-            elif self.walk:
-                self.walk.tick(_now(), busy=speaking or self._somebody_talks())
+            if self.walk:  # meanwhile nobody is late with a key of the menu
+                self.walk.tick(_now(), busy=collects or speaking or self._somebody_talks())
                 self._hear()
 
     def _somebody_talks(self) -> bool:

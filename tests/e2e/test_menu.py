@@ -78,7 +78,7 @@ def museum(stack: Stack) -> Stack:
         "where o.slug = 'museum'"
     )
     folder = stack.home.data / "worker" / "plans" / row["digest"] / "audio"
-    eventually(lambda: len(list(folder.glob("*.wav"))) >= 12, 60)
+    eventually(lambda: len(list(folder.glob("*.wav"))) >= 16, 60)
     return stack
 
 
