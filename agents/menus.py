@@ -11,6 +11,7 @@ Does = Literal["answer", "menu", "faq", "collect", "person", "bot", "end"]
 Then = Literal["person", "bot", "end"]
 KEYS = "0123456789*#ABCD"
 HUMAN = "0"  # asks for a person unless a page uses it otherwise
+GOES_ON = frozenset({"menu", "answer", "faq", "collect"})  # with another menu, if one is named
 MASK = "•"  # stands for each key of a secret
 
 
@@ -151,7 +152,7 @@ def _unreachable(menu: Menu) -> Iterator[str]:
     while ahead:
         page = ahead.pop()
         found.add(page.name)
-        targets = (menu.page(option.menu) for option in page.options)
+        targets = (menu.page(option.menu) for option in page.options if option.does in GOES_ON)
         ahead += [target for target in targets if target and target.name not in found]
     for page in menu.pages:
         if page.name not in found:
@@ -202,7 +203,7 @@ def _told(option: Option) -> str:
         "faq": f"the answer to “{_short(option.question)}”",
         "collect": f"asks for the digits “{option.purpose}”",
     }.get(option.does) or ", ".join(filter(None, (words, _DOES.get(option.does, ""))))
-    if option.menu and option.does != "menu":
+    if option.menu and option.does in GOES_ON - {"menu"}:
         told += f", then menu “{option.menu}”"
     return told + (f"  (or says: {', '.join(option.names)})" if option.names else "")
 
