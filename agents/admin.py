@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import action, display
 
 from agents import page, services, trial_page
+from agents.admin_menus import MenuFields, PurposeInline
 from agents.admin_trials import may_try
 from agents.forms import ProjectForm, chain_formset
 from agents.models import ChainMember, FaqEntry, Project, ProviderAccount, PublishedPlan
@@ -83,28 +84,33 @@ class VoiceInline(ChainInline):
 
 
 @admin.register(Project)
-class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
+class ProjectAdmin(MenuFields, ModelAdmin):  # type: ignore[misc]
     form = ProjectForm
-    inlines = (HearingInline, AnswersInline, VoiceInline, FaqInline)
+    inlines = (HearingInline, AnswersInline, VoiceInline, FaqInline, PurposeInline)
     radio_fields = {"tier": admin.VERTICAL}
     change_form_template = "agents/project_form.html"
     list_display = ("name", "slug", "language", "publication", "record")
     list_select_related = ("published",)
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("publication", "live_version")
+    readonly_fields = ("publication", "live_version", "menu_pages")
     actions_submit_line = ("publish",)
     fieldsets = (
         ("What callers hear now", {"fields": ("publication", "live_version")}),
-        (None, {"fields": ("name", ("slug", "language"), "greeting")}),
+        (None, {"fields": ("name", ("slug", "language"), "kind", "greeting")}),
+        ("Telephone menu", {"fields": ("menu_pages", "menu_invalid", "digits_confirm")}),
         ("Voice and answers", {"fields": ("mode", "tier", "instructions")}),
         ("Listening", {"fields": (("vad_preset", "turn_detector"),)}),
         ("What the bot says", {
-            "fields": ("ask_back", "silence_prompt", "filler", "handover", "goodbye", "apology"),
+            "fields": (
+                "ask_back", "silence_prompt", "silence_prompt_2", "filler", "handover", "warning",
+                "goodbye", "apology",
+            ),
         }),
         ("Limits and recording", {
             "fields": (
-                ("silence_s", "max_call_s"), ("record", "recorder"), "fallback_number",
+                ("silence_s", "max_call_s", "warn_before_s"), ("record", "recorder"),
+                "fallback_number",
             ),
         }),
         ("Speed, switch by switch", {
@@ -214,4 +220,5 @@ class PublishedPlanAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 from agents.admin_accounts import ProviderAccountAdmin as ProviderAccountAdmin  # noqa: E402
+from agents.admin_menus import MenuPageAdmin as MenuPageAdmin  # noqa: E402
 from agents.admin_prices import PriceEntryAdmin as PriceEntryAdmin  # noqa: E402

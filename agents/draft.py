@@ -10,6 +10,8 @@ from agents import seal
 from agents.chains import Accounts, Chain, Member, is_installed
 from agents.effective import Effective, effective
 from agents.environment import is_elsewhere
+from agents.menu_draft import menu_of, purposes_of
+from agents.menus import menu_problems, purpose_problems
 from agents.models import FaqEntry, Project, ProviderAccount
 from agents.plan import CallPlan, Faq, Stage
 from agents.providers import Provider, Role
@@ -31,6 +33,11 @@ def draft(*, project: Project, accounts: Accounts | None = None) -> CallPlan:
         handover=project.handover,
         goodbye=project.goodbye,
         silence_prompt=project.silence_prompt,
+        silence_prompt_2=project.silence_prompt_2,
+        warn_before_s=project.warn_before_s,
+        warning=project.warning,
+        menu=None if project.kind == Project.Kind.BOT else menu_of(project),
+        purposes=purposes_of(project),
         silence_s=project.silence_s,
         max_call_s=project.max_call_s,
         stt=_stages(found, Role.STT),
@@ -86,6 +93,7 @@ def check_draft(*, project: Project, accounts: Accounts | None = None) -> list[s
         *_number_problems(project),
         *_text_problems(project),
         *_faq_problems(found, project),
+        *_key_problems(project),
     ]
     return list(dict.fromkeys(problems))
 
@@ -227,6 +235,7 @@ _SPOKEN = {
     "handover": "hand-over",
     "goodbye": "good-bye",
     "silence_prompt": "silence prompt",
+    "silence_prompt_2": "second silence prompt",
 }
 
 
@@ -234,6 +243,22 @@ def _text_problems(project: Project) -> Iterator[str]:
     for name, label in _SPOKEN.items():
         if not getattr(project, name).strip():
             yield f"The {label} is empty, the caller would hear silence. Write a sentence."
+
+
+def _key_problems(project: Project) -> Iterator[str]:
+    purposes = purposes_of(project)
+    for purpose in purposes:
+        yield from purpose_problems(purpose)
+    if any(one.confirm for one in purposes) and "{digits}" not in project.digits_confirm:
+        yield "“Digits read back” does not say them. Write {digits} where they belong."
+    if project.warn_before_s and not project.warning.strip():
+        yield "The warning before the end has no words. Write them, or set its seconds to 0."
+    if project.kind != Project.Kind.BOT:
+        questions = {entry.question for entry in _entries(project)}
+        keys = {purpose.key for purpose in purposes}
+        yield from menu_problems(menu_of(project), questions, keys)
+        if not project.menu_invalid.strip():
+            yield "Nothing is said after a wrong key. Write the sentence."
 
 
 def _faq_problems(found: Effective, project: Project) -> Iterator[str]:

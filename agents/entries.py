@@ -14,8 +14,8 @@ turn      who (caller | agent), text, start_ms, end_ms, interrupted,
           via (speech | dtmf | greeting | answer | prompt | cache | filler), latency {name: ms},
           confidence
           latency names: total (caller's last sound to agent's first), end_of_turn, stt, llm, tts
-dtmf      digit
-tool      name, outcome
+dtmf      digit                           • for each key of a secret
+tool      name, outcome; of collect_digits also purpose, and value unless it is secret
 handover  (nothing)                       the caller asked for a person
 switch    role (stt | llm | tts), from, to, provider (slug of the one left), reason, lost_ms
           reason: refused, stalled, broke_off, limited, failed, skipped (known to be down);

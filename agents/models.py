@@ -83,6 +83,11 @@ def _switch(label: str, help_text: str) -> "models.BooleanField[bool | None, boo
 class Project(models.Model):
     """What callers of one line hear. A draft until it is published."""
 
+    class Kind(models.TextChoices):
+        BOT = "bot", "Talking bot"
+        MENU = "menu", "Menu"
+        MENU_SPEECH = "menu_speech", "Menu and speech"
+
     class Recorder(models.TextChoices):
         WORKER = "worker", "The bot's own recorder"
         EGRESS = "egress", "LiveKit egress"
@@ -90,6 +95,19 @@ class Project(models.Model):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
     language = models.CharField(max_length=16, default="en", validators=[LANGUAGE])
+    kind = models.CharField(
+        "callers meet",
+        max_length=11,
+        choices=Kind.choices,
+        default=Kind.BOT,
+        help_text="Menu: announcements and keys. With speech callers may also say what they want.",
+    )
+    menu_invalid = models.TextField("wrong key", default="Sorry, that key has no meaning here.")
+    digits_confirm = models.TextField(
+        "digits read back",
+        default="You entered {digits}. Press 1 if that is right, or 2 to enter it again.",
+        help_text="{digits} stands for what the caller entered.",
+    )
     greeting = models.TextField(help_text="The first words a caller hears.")
     instructions = models.TextField(
         blank=True, help_text="What a language model is told. The embedded engine does not read it."
@@ -99,17 +117,33 @@ class Project(models.Model):
     handover = models.TextField(default="I will let a colleague know. They will call you back.")
     goodbye = models.TextField(default="Thank you for calling. Good-bye.")
     silence_prompt = models.TextField(default="Are you still there?")
+    silence_prompt_2 = models.TextField(
+        "silence prompt, second", default="I cannot hear you. Please say something, or press a key."
+    )
     silence_s = models.PositiveIntegerField(
         "silence (s)",
         default=15,
         validators=[MinValueValidator(3), MaxValueValidator(120)],
-        help_text="Seconds without a word until the bot asks; after twice that it hangs up.",
+        help_text="Seconds without a word until the bot asks; after as many again it asks a "
+        "second time, and after as many more it says good-bye.",
     )
     max_call_s = models.PositiveIntegerField(
         "longest call (s)",
         default=1800,
         validators=[MinValueValidator(30), MaxValueValidator(14_400)],
         help_text="Seconds after which the bot ends any call.",
+    )
+    warn_before_s = models.PositiveIntegerField(
+        "warning (s before)",
+        default=60,
+        validators=[MaxValueValidator(600)],
+        help_text="So long before the longest call ends the caller is told; not if calls are "
+        "shorter than that. 0: never.",
+    )
+    warning = models.TextField(
+        "warning before the end",
+        default="This call will end in about a minute. Is there anything else?",
+        blank=True,
     )
     filler = models.TextField(
         default="One moment, please.",
@@ -243,6 +277,9 @@ class PublishedPlan(models.Model):
         return f"{self.project.slug} version {self.version} ({self.digest[:12]})"
 
 
+from agents.models_menu import DigitPurpose as DigitPurpose  # noqa: E402
+from agents.models_menu import MenuOption as MenuOption  # noqa: E402
+from agents.models_menu import MenuPage as MenuPage  # noqa: E402
 from agents.models_prices import CheaperOrder as CheaperOrder  # noqa: E402
 from agents.models_prices import PriceEntry as PriceEntry  # noqa: E402
 from agents.models_trials import ProviderTrial as ProviderTrial  # noqa: E402

@@ -5,6 +5,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from agents.menus import Menu, Purpose, menu_from
+
 FORMAT = 3
 READABLE = (1, 2, 3)  # a plan published by the release before stays usable
 
@@ -75,10 +77,13 @@ class CallPlan:
     record: bool = True
     recorder: str = "worker"  # worker or egress
     max_call_s: int = 1800
-    silence_s: int = (
-        15  # after this long without a word the caller is asked, after twice the call ends
-    )
+    silence_s: int = 15  # … without a word the caller is asked, after twice again; then it ends
     silence_prompt: str = ""
+    silence_prompt_2: str = ""
+    warn_before_s: int = 0  # so long before max_call_s the warning is spoken; 0: never
+    warning: str = ""
+    menu: Menu | None = None  # callers are met by it, not by the talking bot
+    purposes: tuple[Purpose, ...] = ()  # digits which may be collected
     filler: str = ""  # spoken when an answer takes long, as "One moment, please."
     fallback_number: str = ""  # E.164; where callers go when every provider is down
     mode: str = "hybrid"  # api, local or hybrid: how the chains were made
@@ -108,6 +113,8 @@ class CallPlan:
             raw["faq"] = tuple(
                 Faq(**{**entry, "variants": tuple(entry["variants"])}) for entry in raw["faq"]
             )
+            raw["menu"] = menu_from(raw["menu"]) if raw.get("menu") else None
+            raw["purposes"] = tuple(Purpose(**one) for one in raw.get("purposes", ()))
             return cls(**raw)
         except (ValueError, TypeError, KeyError) as reason:
             raise BrokenPlan(str(reason)) from reason

@@ -25,6 +25,7 @@ RESERVED = {
 # these run without Django; of our own code they may import only each other
 PURE = {
     "agents/plan.py",
+    "agents/menus.py",
     "agents/entries.py",
     "agents/providers.py",
     "agents/seal.py",

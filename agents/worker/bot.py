@@ -14,14 +14,17 @@ from livekit.agents.voice import SpeechHandle
 
 from agents.entries import END_REASONS
 from agents.plan import CallPlan
+from agents.worker import length
 from agents.worker.cache import FaqCache
 from agents.worker.chain.eager import Eager
 from agents.worker.chain.members import AllDown
 from agents.worker.embedded.engine import last_words
 from agents.worker.journal import Journal
+from agents.worker.keypad import Keypad
 from agents.worker.pipeline import Pipeline
 from agents.worker.prepared import Prepared
 from agents.worker.tools import tools_of
+from agents.worker.tools_keys import choice_of, key_tools
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +48,10 @@ class Bot(Agent):
     ) -> None:
         """`end` hangs up; it is called once, with a key of END_REASONS. `give_up` ends a call in
         which no provider of a role (stt, llm, tts) works any more."""
-        super().__init__(instructions=instructions_of(plan), tools=tools_of(self))
+        tools = [*tools_of(self), *key_tools(self, plan)]
+        super().__init__(instructions=instructions_of(plan), tools=tools)
         self.plan = plan
+        self.keypad = Keypad(self, journal)
         self._prepared = prepared
         self._journal = journal
         self._talk = talk
@@ -60,7 +65,8 @@ class Bot(Agent):
         self._end = end
         self._give_up = give_up
         self._leaving = False
-        self._asked = False
+        self._asked = 0  # how often since the caller was heard last
+        self.on_deafen: Callable[[bool], None] = lambda deaf: None
         self._quiet_since = 0.0  # the loop's clock
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -69,15 +75,16 @@ class Bot(Agent):
     def answered(self) -> None:
         """The caller hears us from now on."""
         self._watch_states(self.session)
-        self.say(self.plan.greeting)
+        if not self.keypad.begin(self.plan.greeting):
+            self.say(self.plan.greeting)
         self._quiet_since = asyncio.get_running_loop().time()
         self._start(self._watch_silence())
-        self._start(self._watch_length())
+        self._start(length.watch(self, self._somebody_talks))
 
     def digit(self, digit: str) -> None:
-        self._journal.write("dtmf", digit=digit)
-        self._stir()
-        if self._leaving:
+        """One of 0-9 * # A-D."""
+        self._stir(spoke=True)
+        if self.keypad.press(digit, heed=not self._leaving) or self._leaving:
             return
         entry = next((entry for entry in self.plan.faq if entry.digit == digit), None)
         if entry is not None:
@@ -102,6 +109,14 @@ class Bot(Agent):
         self._journal.write("tool", name="request_human", outcome="done")
         self.request_human()
 
+    def tool_choose(self, key: str) -> str | None:
+        chosen = self.keypad.choose(key)
+        self._journal.write("tool", name="choose_from_menu", outcome="done" if chosen else "no key")
+        return None if chosen else f"The menu has no key {key!r} now. Ask what the caller wants."
+
+    async def tool_collect(self, purpose: str) -> str:
+        return await self.keypad.collected(purpose)
+
     def request_human(self) -> None:
         self._journal.write("handover")
         self.say(self.plan.handover)
@@ -118,6 +133,7 @@ class Bot(Agent):
         assert reason in END_REASONS
         if not self._leaving:
             self._leaving = True
+            self.keypad.stop()
             self._start(self._leave(reason, words))
 
     async def _leave(self, reason: str, words: str) -> None:
@@ -129,6 +145,9 @@ class Bot(Agent):
         except (TimeoutError, RuntimeError):
             log.warning("The last words of a call were cut", extra={"reason": reason})
         self._end(reason)
+
+    def deafen(self, deaf: bool) -> None:
+        self.on_deafen(deaf)
 
     def was_cached(self, text: str) -> bool:
         return text in self._cached
@@ -147,6 +166,9 @@ class Bot(Agent):
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[llm.ChatChunk | str, None]:
+        if (choice := self._menu_choice(chat_ctx)) is not None:
+            yield choice
+            return
         if (known := await self._known_answer(chat_ctx)) is not None:
             yield known
             return
@@ -169,12 +191,16 @@ class Bot(Agent):
         quiet_s = self._talk.hearing.level.quiet_s()
         return quiet_s >= self._known_quiet_s and self._talk.ears.end(quiet_s)
 
+    def _menu_choice(self, chat_ctx: llm.ChatContext) -> llm.ChatChunk | None:
+        """A key which was said instead of pressed, as a model would choose it: by a tool, which
+        is called only if the turn is over."""
+        option = self.keypad.spoken(last_words(chat_ctx.items)) if _asks(chat_ctx) else None
+        return choice_of(option.digit) if option else None
+
     async def _known_answer(self, chat_ctx: llm.ChatContext) -> str | None:
-        items = chat_ctx.items
-        asks = items and isinstance(items[-1], llm.ChatMessage) and items[-1].role == "user"
-        if self._cache is None or not asks:  # a model which called a tool waits for its words
+        if self._cache is None or not _asks(chat_ctx):  # a model's own tool waits for its words
             return None
-        answer = await self._cache.answer(last_words(items))
+        answer = await self._cache.answer(last_words(chat_ctx.items))
         if answer is not None:
             self._cached.add(answer)
         return answer
@@ -221,13 +247,13 @@ class Bot(Agent):
     def _stir(self, *, spoke: bool = False) -> None:
         self._quiet_since = asyncio.get_running_loop().time()
         if spoke:
-            self._asked = False
+            self._asked = 0
 
     async def _watch_silence(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._leaving:
             await asyncio.sleep(TICK_S)
-            if self._somebody_talks():
+            if self._somebody_talks() or self.keypad.waits:
                 self._quiet_since = loop.time()
             elif loop.time() - self._quiet_since >= self.plan.silence_s:
                 self._ask_or_leave()
@@ -237,16 +263,14 @@ class Bot(Agent):
         return busy or self.session.user_state == "speaking"
 
     def _ask_or_leave(self) -> None:
-        if self._asked:
+        first = self.plan.silence_prompt or self.plan.ask_back
+        prompts = (first, self.plan.silence_prompt_2 or first)
+        if self._asked == len(prompts):
             self.leave("silence", self.plan.goodbye)
-        else:
-            self._asked = True
-            self._quiet_since = asyncio.get_running_loop().time()
-            self.say(self.plan.silence_prompt or self.plan.ask_back)
-
-    async def _watch_length(self) -> None:
-        await asyncio.sleep(self.plan.max_call_s)
-        self.leave("limit", self.plan.goodbye)
+            return
+        self._quiet_since = asyncio.get_running_loop().time()
+        self.say(prompts[self._asked])
+        self._asked += 1
 
     def _start(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
@@ -256,6 +280,7 @@ class Bot(Agent):
     def stop(self) -> None:
         """The call is over, whoever ended it."""
         self._leaving = True
+        self.keypad.stop()
         for task in self._tasks:
             task.cancel()
 
@@ -268,6 +293,12 @@ def instructions_of(plan: CallPlan) -> str:
         f"sentences, no lists, no markup. Answer with these facts, word for word where they fit:\n"
         f"{facts}\nIf you did not understand, or do not know, say: {plan.ask_back}"
     ).strip()
+
+
+def _asks(chat_ctx: llm.ChatContext) -> bool:
+    """Whether the caller spoke last."""
+    items = chat_ctx.items
+    return bool(items) and isinstance(items[-1], llm.ChatMessage) and items[-1].role == "user"
 
 
 async def _joined(begun: str, rest: AsyncIterable[str]) -> AsyncGenerator[str, None]:

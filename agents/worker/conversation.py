@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,10 @@ class Conversation:
         self.bot = Bot(
             self.plan, self._ready, self._journal, talk, end=end, give_up=give_up, cache=cache
         )
+        self.bot.on_deafen = partial(setattr, ear, "deaf")
         self._follow(talk, self.bot, mouth)
         talk.session.input.audio, talk.session.output.audio = ear, mouth
+        mouth.goes_on = partial(_goes_on, talk)
         if self.plan.speed.noise_suppression:
             ear.cleaner = Cleaner()
         if self.plan.speed.prewarm:
@@ -85,3 +88,9 @@ class Conversation:
             self._filling.cancel()
         if self._talk:
             await self._talk.aclose()
+
+
+def _goes_on(talk: pipeline.Pipeline) -> bool:
+    """Whether the caller may be going on just as he is to be answered; greeting and prompts do not
+    wait for that."""
+    return talk.session.agent_state == "thinking" and talk.hearing.level.begins()

@@ -13,7 +13,7 @@ from livekit.agents import AgentSession
 
 from agents.worker.chain.hearing import LATE_S
 from agents.worker.journal import Journal
-from agents.worker.line import Mouth
+from agents.worker.line import GIVE_WAY_S, Mouth
 from agents.worker.prepared import Prepared
 
 THINK_S = 0.35  # an answer begun early is there as soon as the turn is over, or a little later
@@ -37,6 +37,7 @@ class Filler:
         self._thinking = 0.0  # since when an answer is being made
         self._overdue = False
         self._said = 0.0
+        self._unwritten: int | None = None  # journal's ms at which it was begun
         session.on("user_state_changed", self._user)
         session.on("agent_state_changed", self._agent)
 
@@ -48,6 +49,7 @@ class Filler:
         """Until cancelled."""
         while self._sound is not None:
             await asyncio.sleep(TICK_S)
+            self._note()
             if self._is_late():
                 self._say()
 
@@ -64,7 +66,16 @@ class Filler:
         if self._sound is None or not self._mouth.fill(self._sound):
             return
         self._said = time.monotonic()
-        start = self._journal.ms()
+        self._unwritten = self._journal.ms()
+
+    def _note(self) -> None:
+        """Written once it is sure that no answer took its place."""
+        start = self._unwritten
+        if start is None or self._sound is None or time.monotonic() - self._said <= GIVE_WAY_S:
+            return
+        self._unwritten = None
+        if self._mouth.was_hushed:
+            return
         self._journal.write(
             "turn", who="agent", text=self._words, via="filler", start_ms=start,
             end_ms=start + round(self._sound.duration * 1000), interrupted=False, latency={},

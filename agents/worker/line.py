@@ -8,7 +8,7 @@ before anybody answers: livekit-sip sends 200 OK once it hears one.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +25,8 @@ RATE = 16_000
 FRAME_MS = 20
 FRAME = RATE * FRAME_MS // 1000  # samples
 QUEUE_MS = 200  # sound handed over in advance; survives a busy event loop
+HOLD_S = 0.4  # so long a voice detector may take to decide whether the caller goes on
+GIVE_WAY_S = 0.15  # so much of a filler is dropped for an answer which is there
 
 
 class Tap(Protocol):
@@ -51,10 +53,14 @@ class Mouth(io.AudioOutput):
         )
         self.source = source or rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
         self.tap: Tap | None = None
+        self.goes_on: Callable[[], bool] = lambda: False  # the caller may, and an answer waits
+        self._held_until = 0.0  # monotonic: the first sound of this segment
         self._waiting: deque[Samples] = deque()
         # start (monotonic), sound, whether it belongs to the segment; not yet heard
         self._sent: deque[tuple[float, Samples, bool]] = deque()
         self._filling: deque[Samples] = deque()  # sound beside all segments, played first
+        self._filling_since = 0.0  # monotonic
+        self.was_hushed = False  # what fill() began last was not said to its end
         self._rest = np.zeros(0, dtype=np.int16)
         self._news = asyncio.Event()
         self._running = asyncio.Event()
@@ -75,7 +81,9 @@ class Mouth(io.AudioOutput):
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         await super().capture_frame(frame)
         if not self._open:
+            self._give_way()
             self._open, self._complete, self._played = True, False, 0
+            self._held_until = 0.0
         samples = np.concatenate([self._rest, np.frombuffer(frame.data, dtype=np.int16)])
         whole = len(samples) // FRAME * FRAME
         self._waiting.extend(samples[n : n + FRAME] for n in range(0, whole, FRAME))
@@ -101,13 +109,20 @@ class Mouth(io.AudioOutput):
         samples = np.frombuffer(sound.data, dtype=np.int16)
         short = np.pad(samples, (0, -len(samples) % FRAME))
         self._filling.extend(short[n : n + FRAME] for n in range(0, len(short), FRAME))
+        self._filling_since, self.was_hushed = time.monotonic(), False
         self._news.set()
         return True
+
+    def _give_way(self) -> None:
+        """An answer is there: a filler which has hardly begun is not worth waiting for."""
+        if self._filling and time.monotonic() - self._filling_since < GIVE_WAY_S:
+            self.hush()
 
     def hush(self) -> None:
         """The caller speaks: no more of what fill() began."""
         if self._filling:
             self._filling.clear()
+            self.was_hushed = True
             if not self._open:
                 self._take_back()
 
@@ -157,6 +172,8 @@ class Mouth(io.AudioOutput):
             await self._running.wait()
             if self._filling:
                 await self._send(self._filling.popleft(), ours=False)
+            elif self._waiting and self._holds():
+                await asyncio.sleep(FRAME_MS / 1000)
             elif self._waiting:
                 await self._send(self._waiting.popleft())
             elif self._open and self._complete:
@@ -164,6 +181,14 @@ class Mouth(io.AudioOutput):
             else:
                 self._news.clear()
                 await self._news.wait()
+
+    def _holds(self) -> bool:
+        """Whether the first sound of a segment waits: he may be going on after a pause."""
+        if self._played or not self.goes_on():
+            return False
+        now = time.monotonic()
+        self._held_until = self._held_until or now + HOLD_S
+        return now < self._held_until
 
     async def _send(self, samples: Samples, *, ours: bool = True) -> None:
         """`ours`: part of a segment, which is counted."""
@@ -202,6 +227,7 @@ class Ear(io.AudioInput):
         super().__init__(label="line")
         self.tap: Tap | None = None
         self.cleaner: Cleaner | None = None  # takes noise out of what the session hears
+        self.deaf = False  # the session hears silence; the tap hears everything
         self._frames: aio.Chan[rtc.AudioFrame] = aio.Chan()
         self._task: asyncio.Task[None] | None = None
         self._due = 0.0  # monotonic: where the next frame belongs
@@ -216,9 +242,16 @@ class Ear(io.AudioInput):
     def hear(self, frame: rtc.AudioFrame) -> None:
         """One frame from the caller, just received."""
         if not self._frames.closed:
-            self._frames.send_nowait(self.cleaner.clean(frame) if self.cleaner else frame)
+            self._frames.send_nowait(self._for_session(frame))
         if self.tap:
             self._place(self.tap, frame)
+
+    def _for_session(self, frame: rtc.AudioFrame) -> rtc.AudioFrame:
+        if self.deaf:  # silence instead of nothing: recognisers hang up on a line without sound
+            silence = bytes(2 * frame.samples_per_channel * frame.num_channels)
+            count, channels = frame.samples_per_channel, frame.num_channels
+            return rtc.AudioFrame(silence, frame.sample_rate, channels, count)
+        return self.cleaner.clean(frame) if self.cleaner else frame
 
     def _place(self, tap: Tap, frame: rtc.AudioFrame) -> None:
         now = time.monotonic() - frame.duration

@@ -20,10 +20,14 @@ def texts_of(plan: CallPlan) -> list[str]:
     """What is worth having ready, the greeting first."""
     fixed = (
         plan.greeting, plan.ask_back, plan.apology, plan.handover, plan.goodbye,
-        plan.silence_prompt, plan.filler,
+        plan.silence_prompt, plan.silence_prompt_2, plan.warning if plan.warn_before_s else "",
+        plan.filler,
     )  # fmt: skip
+    menu = plan.menu.texts() if plan.menu else ()
+    asked = (purpose.ask for purpose in plan.purposes)
     answers = (entry.answer for entry in plan.faq)
-    return list(dict.fromkeys(text for text in (*fixed, *answers) if text.strip()))
+    texts = (*fixed[:1], *menu, *fixed[1:], *asked, *answers)
+    return list(dict.fromkeys(text for text in texts if text.strip()))
 
 
 def file_of(folder: Path, text: str, voice: Stage) -> Path:

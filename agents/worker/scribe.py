@@ -42,6 +42,8 @@ class Scribe:
         self._greeting = plan.greeting
         self._prompts = {
             plan.ask_back, plan.apology, plan.handover, plan.goodbye, plan.silence_prompt,
+            plan.silence_prompt_2, plan.warning, *(purpose.ask for purpose in plan.purposes),
+            *(plan.menu.texts() if plan.menu else ()),
         }  # fmt: skip
 
     def follow(self, session: AgentSession[Any]) -> None:

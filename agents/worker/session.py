@@ -11,6 +11,7 @@ from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext
 from livekit.agents.voice import CloseEvent, CloseReason
 
+from agents.menus import KEYS
 from agents.plan import CallPlan, PlanError
 from agents.seal import SealBroken
 from agents.worker import plans, prepare, pulse, spool
@@ -217,8 +218,11 @@ class PhoneCall:
             self.end("caller" if self._answered else "abandoned")
 
     def _on_digit(self, event: rtc.SipDTMF) -> None:
-        if self._bot and self._answered:
-            self._bot.digit(event.digit)
+        """A colleague's keys are not the caller's. LiveKit writes a to d."""
+        from_caller = event.participant is None or self._is_caller(event.participant)
+        digit = event.digit.upper()
+        if self._bot and self._answered and from_caller and digit and digit in KEYS:
+            self._bot.digit(digit)
 
     def _on_error(self, event: Any) -> None:
         if self._bot and self._answered and not getattr(event.error, "recoverable", False):

@@ -96,7 +96,10 @@ class Call:
         return begun + audio.speech_end(pcm) / RATE
 
     async def press(self, keys: str) -> float:
-        """Return the moment the last key was let go. Raises ValueError for anything but 0-9 * #."""
+        """Return the moment the last key was let go.
+
+        Raises ValueError for anything but 0-9 * # A-D.
+        """
         return await self.audio.press(keys)
 
     # --- listening -------------------------------------------------------------------------------

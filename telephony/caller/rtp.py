@@ -17,7 +17,7 @@ from telephony.caller.audio import FRAME, RATE, Pcm, decode, encode
 from telephony.caller.timeline import Timeline
 
 _SILENCE = encode(np.zeros(FRAME, np.int16))
-_KEYS = {key: code for code, key in enumerate("0123456789*#")}
+_KEYS = {key: code for code, key in enumerate("0123456789*#ABCD")}
 _EVENT = 101
 _KEY_FRAMES = 5  # 100 ms a key, and as long a pause after it
 _FRAME_S = FRAME / RATE
@@ -138,7 +138,7 @@ class Audio(asyncio.DatagramProtocol):
     async def press(self, keys: str) -> float:
         """100 ms a key, 100 ms between; return, after the last pause, the moment it began.
 
-        Raises ValueError for anything but 0-9 * #.
+        Raises ValueError for anything but 0-9 * # A-D.
         """
         if unknown := set(keys) - set(_KEYS):
             raise ValueError(f"{''.join(sorted(unknown))!r} is no key of a telephone.")

@@ -102,7 +102,7 @@ class Cloud:
             "on o.published_id = p.id where o.slug = ?", slug,
         )  # fmt: skip
         folder = self.stack.home.data / "worker" / "plans" / row["digest"] / "audio"
-        return len(list(folder.glob("*.wav"))) >= 7
+        return len(list(folder.glob("*.wav"))) >= 9
 
     def entries(self, call_id: int, kind: str) -> list[dict[str, Any]]:
         """What the journal of a call says of one kind."""

@@ -148,22 +148,6 @@ def test_a_wish_for_a_person_is_noted(stack):
     assert row["handover_requested"] == 1
 
 
-def test_a_caller_who_never_speaks_is_asked_and_then_let_go(stack):
-    silence_s = stack.rows("select silence_s from agents_project")[0]["silence_s"]
-
-    async def run():
-        async with stack.call(caller="+12025550157") as call:
-            await call.answered()
-            await asyncio.wait_for(call.ended.wait(), 3 * silence_s + 40)
-            return call.ended_by
-
-    assert asyncio.run(run()) == "them"
-    row = stack.settled("+12025550157")
-    assert (row["state"], row["end_reason"]) == ("ended", "silence")
-    said = [s for s in stack.shown(row["room"])["transcript"] if s["who"] == "agent"]
-    assert len(said) >= 3  # greeting, the question whether anybody is there, good-bye
-
-
 def test_an_interruption_stops_the_bot_and_is_answered(stack):
     async def run():
         async with stack.call(caller="+12025550158") as call:

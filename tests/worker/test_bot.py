@@ -167,18 +167,32 @@ async def test_keys_ask_their_question_zero_asks_for_a_person_others_do_nothing(
     assert call.kinds().count("handover") == 1
 
 
-async def test_a_caller_who_never_speaks_is_asked_once_and_then_let_go(talk):
-    call = await talk(silence_s=1)
-    await wait_until(lambda: call.ended == ["silence"])
+async def test_a_caller_who_never_speaks_is_asked_twice_and_then_let_go(talk):
+    call = await talk(silence_s=1, silence_prompt_2="I cannot hear you.")
+    await wait_until(lambda: call.ended == ["silence"], timeout_s=15)
     assert [text for _, text in call.turns()] == [
-        "Welcome to Northwind.", "Are you still there?", "Goodbye.",
+        "Welcome to Northwind.", "Are you still there?", "I cannot hear you.", "Goodbye.",
     ]  # fmt: skip
+
+
+async def test_a_key_is_a_sign_of_life(talk):
+    call = await talk(silence_s=1)
+    await wait_until(lambda: ("agent", "Are you still there?") in call.turns())
+    call.bot.digit("9")
+    await wait_until(lambda: call.ended == ["silence"], timeout_s=15)
+    assert [text for _, text in call.turns()].count("Are you still there?") == 3
 
 
 async def test_a_call_which_lasts_too_long_is_ended_politely(talk):
     call = await talk(max_call_s=1)
-    await wait_until(lambda: call.ended == ["limit"])
+    await wait_until(lambda: call.ended == ["limit"], timeout_s=15)
     assert call.turns()[-1] == ("agent", "Goodbye.")
+
+
+async def test_the_end_of_a_long_call_is_announced(talk):
+    call = await talk(max_call_s=4, warn_before_s=3, warning="One minute left.")
+    await wait_until(lambda: call.ended == ["limit"], timeout_s=15)
+    assert [text for _, text in call.turns()][-2:] == ["One minute left.", "Goodbye."]
 
 
 async def test_a_sentence_which_is_not_ready_is_spoken_by_the_voice_of_the_plan(talk):

@@ -43,7 +43,7 @@ async def scene(tmp_path, monkeypatch):
     """The clock stands still but for what a test adds."""
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("agents.worker.filler.time.monotonic", lambda: clock.now)
-    sound = rtc.AudioFrame(np.full(RATE // 2, 900, np.int16).tobytes(), RATE, 1, RATE // 2)
+    sound = sound_of(1.0)
     session: Any = Session()
     book, mouth = Journal(tmp_path, "AJ_1"), Mouth(Loudspeaker())
     filler = Filler(
@@ -51,14 +51,18 @@ async def scene(tmp_path, monkeypatch):
     )
     session.user("speaking")
     session.user("listening")  # silent for 0.3 s by now
-    yield SimpleNamespace(clock=clock, session=session, filler=filler, book=book)
+    yield SimpleNamespace(clock=clock, session=session, filler=filler, book=book, mouth=mouth)
     await mouth.aclose()
     book.release()
 
 
 def said(scene):
+    """What is written half a second later."""
     if scene.filler._is_late():
         scene.filler._say()
+    scene.clock.now += 0.5
+    scene.filler._note()
+    scene.clock.now -= 0.5
     return [entry.data["via"] for entry in read(scene.book.path)]
 
 
@@ -95,3 +99,38 @@ async def test_an_overdue_recogniser_is_bridged(scene):
     scene.filler.overdue()
     assert said(scene) == ["filler"]
     await asyncio.sleep(0)
+
+
+async def test_a_filler_gives_way_to_an_answer_which_is_ready_just_then(scene):
+    scene.session.agent("thinking")
+    scene.clock.now += 0.6
+    scene.filler._say()
+    await asyncio.sleep(0)
+    scene.clock.now += 0.1
+    await scene.mouth.capture_frame(sound_of(0.2))
+    assert scene.mouth.was_hushed
+    scene.clock.now += 0.1
+    scene.filler._note()
+    assert read(scene.book.path) == []  # nobody heard it
+
+
+async def test_a_filler_which_is_half_said_is_said_to_its_end(scene):
+    scene.session.agent("thinking")
+    scene.clock.now += 0.6
+    scene.filler._say()
+    await asyncio.sleep(0)
+    scene.clock.now += 0.2
+    await scene.mouth.capture_frame(sound_of(0.2))
+    assert not scene.mouth.was_hushed
+
+
+async def test_no_filler_starts_once_the_voice_of_the_answer_has_begun(scene):
+    scene.session.agent("thinking")
+    scene.clock.now += 0.6
+    await scene.mouth.capture_frame(sound_of(0.02))
+    assert said(scene) == []
+
+
+def sound_of(seconds):
+    count = round(RATE * seconds)
+    return rtc.AudioFrame(np.full(count, 900, np.int16).tobytes(), RATE, 1, count)

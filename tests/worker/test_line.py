@@ -1,12 +1,14 @@
 """What goes over the line, and when: the mouth of a call with a clock instead of a network."""
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
 from livekit import rtc
 
-from agents.worker.line import FRAME, RATE, Ear, Mouth
+from agents.worker.chain.level import Level
+from agents.worker.line import FRAME, HOLD_S, RATE, Ear, Mouth
 
 pytestmark = pytest.mark.worker
 
@@ -119,3 +121,51 @@ async def test_of_an_interrupted_sentence_the_heard_part_is_told_not_the_wait(mo
     await asyncio.sleep(0.5)
     mouth.clear_buffer()
     assert mouth.heard_s() == pytest.approx(0.2, abs=0.06)
+
+
+async def began_after(mouth):
+    """How long the first sound of a sentence waited, in s."""
+    began = time.monotonic()
+    await mouth.capture_frame(speech(0.1))
+    mouth.flush()
+    await asyncio.wait_for(mouth.wait_for_playout(), 2)
+    return mouth.tap.pieces[0][0] - began
+
+
+async def test_an_answer_waits_while_the_caller_may_be_going_on(mouth):
+    went_on = iter([True] * 5)
+    mouth.goes_on = lambda: next(went_on, False)
+    assert await began_after(mouth) >= 0.09
+
+
+async def test_it_waits_only_so_long_and_only_with_its_first_sound(mouth):
+    mouth.goes_on = lambda: True
+    assert HOLD_S <= await began_after(mouth) < HOLD_S + 0.3
+    gaps = np.diff([at for at, _ in mouth.tap.pieces])
+    assert gaps == pytest.approx(FRAME / RATE, abs=0.002)
+
+
+async def test_it_is_gone_if_he_does_go_on(mouth):
+    mouth.goes_on = lambda: True
+    await mouth.capture_frame(speech(0.5))
+    mouth.flush()
+    await asyncio.sleep(0.1)
+    mouth.clear_buffer()
+    await asyncio.sleep(HOLD_S)
+    assert mouth.tap.pieces == []
+
+
+def heard(level, db, seconds):
+    amplitude = 32768 * 10 ** (db / 20)
+    for _ in range(round(seconds / 0.02)):
+        level.push(rtc.AudioFrame(np.full(FRAME, amplitude, np.int16).tobytes(), RATE, 1, FRAME))
+    return level.begins()
+
+
+def test_a_sound_which_begins_is_told_from_quiet_speech_and_noise():
+    level = Level()
+    assert heard(level, -20, 0.1)  # he begins
+    assert not heard(level, -20, 0.5)  # he speaks, as a detector knows by now
+    assert not heard(level, -70, 0.3)  # he is quiet
+    assert heard(level, -25, 0.04)  # … and goes on
+    assert not heard(level, -35, 2)  # noise which stays is no beginning

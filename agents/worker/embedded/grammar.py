@@ -97,6 +97,9 @@ def _written(plan: CallPlan) -> Iterable[str]:
     for entry in plan.faq:
         yield entry.question
         yield from entry.variants
+    if plan.menu and plan.menu.speech:
+        for page in plan.menu.pages:
+            yield from (name for option in page.options for name in option.names)
     yield from (*HANDOVER, *GOODBYE, *SHORT)
     yield from (digit.capitalize() for digit in DIGITS)
 
