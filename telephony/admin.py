@@ -83,7 +83,12 @@ class TrunkAdmin(DoctorPage, FindsNumbers, SyncedAdmin):
         ("Who may call in, or how we log in", {
             "fields": ("allowed_addresses", "auth_username", "password"),
         }),
-        ("Outbound", {"fields": ("address", "transport", "caller_ids")}),
+        ("Outbound", {
+            "fields": ("address", "transport", "caller_ids", "from_host", "destination_country"),
+        }),
+        ("What the carrier wants", {
+            "fields": ("media_encryption", "codecs", "include_headers", "header_attributes"),
+        }),
         ("On LiveKit", {"fields": ("sync", "sync_error", "remote_id", "synced_at")}),
     )  # fmt: skip
 

@@ -65,7 +65,7 @@ def watch_call(*, call_id: int, **_newer: object) -> None:
 
 @shared_task
 def refuse_call(*, call_id: int, **_newer: object) -> None:
-    """A call to a number nobody here has. A second run finds its room gone."""
+    """A call which nobody here answers. A second run finds its room gone."""
     _unless_away(watch.refuse_unknown, call_id=call_id)
 
 

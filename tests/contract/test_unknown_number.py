@@ -16,6 +16,7 @@ from tests.contract.servers import MediaPlane, media_plane
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(90)]
 
 KNOWN, NOBODYS, PATIENT = "+12025550100", "+12025550999", "+12025550777"
+RULELESS = "+12025550666"
 HOOK_S = 0.3  # a hook, its row and its task never reach LiveKit sooner after the caller joined
 
 
@@ -56,6 +57,14 @@ def gateway(plane) -> LiveKitGateway:
         remote_id="",
     )  # fmt: skip
     gateway.put_rule(replace(wanted.unknown_rule_spec(patient), tag=rule_tag(2)), remote_id="")
+    ruleless = gateway.put_trunk(
+        InboundTrunkSpec(
+            tag=trunk_tag(3), name="Ruleless", numbers=(RULELESS, RULELESS[1:]),
+            allowed_addresses=allowed, ringing_timeout_s=2,
+        ),
+        remote_id="",
+    )  # fmt: skip
+    gateway.put_rule(wanted.no_rule_spec([ruleless]), remote_id="")
     return gateway
 
 
@@ -107,3 +116,16 @@ def test_a_stranger_is_not_answered(plane, gateway, monkeypatch):
     outcome = ring(plane, gateway, NOBODYS, wait_s=3, meanwhile=nothing)
     assert (outcome.status, outcome.rooms) == (0, set())
     assert outcome.provisional  # it did arrive
+
+
+def test_a_trunk_no_rule_names_refuses_by_itself(plane, gateway):
+    """Without our rule for such trunks it would ring for ever (test_routing.py)."""
+    outcome = ring(plane, gateway, RULELESS, wait_s=6, meanwhile=nothing)
+    assert outcome.status >= 400
+    (room,) = outcome.rooms
+    assert room.startswith("norule_")
+
+
+def test_the_rule_for_such_trunks_comes_back_as_it_was_put(gateway):
+    rule = next(r for r in gateway.list_rules() if r.spec.tag == sync.NO_RULE)
+    assert rule.spec == wanted.no_rule_spec(rule.spec.trunk_ids)
