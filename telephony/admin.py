@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from telephony import push, shapes, tasks
+from telephony.admin_connect import ConnectPages
 from telephony.admin_doctor import DoctorPage
 from telephony.admin_numbers import FindsNumbers
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
@@ -72,7 +73,8 @@ class NumberInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Trunk)
-class TrunkAdmin(DoctorPage, FindsNumbers, SyncedAdmin):
+class TrunkAdmin(ConnectPages, DoctorPage, FindsNumbers, SyncedAdmin):
+    actions_list = ("connect", "doctor")
     form = TrunkForm
     inlines = (NumberInline,)
     list_display = ("name", "direction", "number_list", "enabled", "sync", "sync_error")

@@ -3,14 +3,18 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import action
 
-from telephony import doctor, dryrun, shapes, wiring
+from telephony import doctor, dryrun, shapes, tasks, testline, wiring
 from telephony.doctor import Level
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.later import after_commit
 from telephony.models import Call
 
 
@@ -20,7 +24,10 @@ class DoctorPage:
     admin_site: Any
     opts: Any
 
-    actions_list = ("doctor",)
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view
+        own = [path("doctor/testcall/", guarded(test_call), name="telephony_testcall")]
+        return [*own, *super().get_urls()]  # type: ignore[misc]
 
     @action(  # type: ignore[untyped-decorator]
         description="Doctor", url_path="doctor", icon="stethoscope", permissions=["view"]
@@ -37,6 +44,20 @@ class DoctorPage:
             **_findings(),
         }
         return TemplateResponse(request, "telephony/doctor.html", context)
+
+
+def test_call(request: HttpRequest) -> HttpResponse:
+    """Asks for a test call; the page it came from shows how it goes."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    if not request.user.has_perm("telephony.change_trunk"):
+        raise PermissionDenied
+    testline.remember_asked(timezone.now())
+    after_commit(tasks.test_call.delay)
+    number = request.POST.get("number", "")
+    if number.isdecimal():
+        return redirect(reverse("admin:telephony_connect_done", args=[int(number)]))
+    return redirect(f"{reverse('admin:telephony_trunk_doctor')}#doc-test")
 
 
 def _dry_run(request: HttpRequest) -> dryrun.Answer | None:
