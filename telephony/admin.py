@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from telephony import push, shapes, tasks
 from telephony.admin_connect import ConnectPages
-from telephony.admin_doctor import DoctorPage
+from telephony.admin_doctor import DoctorPage, OfOneNumber
 from telephony.admin_numbers import FindsNumbers
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
 from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trunk
@@ -75,6 +75,7 @@ class NumberInline(TabularInline):  # type: ignore[misc]
 @admin.register(Trunk)
 class TrunkAdmin(ConnectPages, DoctorPage, FindsNumbers, SyncedAdmin):
     actions_list = ("connect", "doctor")
+    actions_detail = ("doctor_of",)
     form = TrunkForm
     inlines = (NumberInline,)
     list_display = ("name", "direction", "number_list", "enabled", "sync", "sync_error")
@@ -105,7 +106,7 @@ class TrunkAdmin(ConnectPages, DoctorPage, FindsNumbers, SyncedAdmin):
 
 
 @admin.register(Number)
-class NumberAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+class NumberAdmin(OfOneNumber, FindsNumbers, ModelAdmin):  # type: ignore[misc]
     form = NumberForm
     list_display = ("readable", "label", "trunk")
     list_select_related = ("trunk",)

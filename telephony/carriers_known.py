@@ -20,6 +20,7 @@ class Carrier:
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of SIP, by region
     source: str = ""  # title of the page the networks are from
     checked: str = ""  # day, ISO
+    needs_all: bool = False  # it calls from every region, whichever was chosen
     by_password: bool = False  # it can log in with user name and password
     encryption: str = "disable"
     codecs: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ _ALL = (
         key="twilio",
         label="Twilio",
         about="Elastic SIP Trunking.",
+        needs_all=True,
         networks={
             "North America, Virginia": ("54.172.60.0/30",),
             "North America, Oregon": ("54.244.51.0/30",),

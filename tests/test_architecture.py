@@ -37,6 +37,8 @@ PURE = {
     "telephony/shapes.py",
     "telephony/hours.py",
     "telephony/carriers_known.py",
+    "telephony/findings.py",
+    "telephony/siplog.py",
     "telephony/errors.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",

@@ -1,13 +1,15 @@
 """What LiveKit itself does with a call to a number which none of our trunks has."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from telephony import sync, wanted
+from telephony import siplog, sync, wanted
 from telephony.caller import call as calls
+from telephony.caller.call import Call, CallFailed
 from telephony.gateway import LiveKitGateway
 from telephony.sync import InboundTrunkSpec, RuleSpec, rule_tag, trunk_tag
 from tests.contract.ringing import nothing, ring
@@ -16,7 +18,7 @@ from tests.contract.servers import MediaPlane, media_plane
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(90)]
 
 KNOWN, NOBODYS, PATIENT = "+12025550100", "+12025550999", "+12025550777"
-RULELESS = "+12025550666"
+RULELESS, LOCKED = "+12025550666", "+12025550555"
 HOOK_S = 0.3  # a hook, its row and its task never reach LiveKit sooner after the caller joined
 
 
@@ -64,7 +66,14 @@ def gateway(plane) -> LiveKitGateway:
         ),
         remote_id="",
     )  # fmt: skip
-    gateway.put_rule(wanted.no_rule_spec([ruleless]), remote_id="")
+    locked = gateway.put_trunk(
+        InboundTrunkSpec(
+            tag=trunk_tag(4), name="Locked", numbers=(LOCKED,), allowed_addresses=(),
+            ringing_timeout_s=2, auth_username="carrier", auth_password="right",
+        ),
+        remote_id="",
+    )  # fmt: skip
+    gateway.put_rule(wanted.no_rule_spec([ruleless, locked]), remote_id="")
     return gateway
 
 
@@ -116,6 +125,28 @@ def test_a_stranger_is_not_answered(plane, gateway, monkeypatch):
     outcome = ring(plane, gateway, NOBODYS, wait_s=3, meanwhile=nothing)
     assert (outcome.status, outcome.rooms) == (0, set())
     assert outcome.provisional  # it did arrive
+    refusal = siplog.read(plane.sip_log)[0]
+    assert refusal.kind == siplog.Kind.NO_TRUNK
+    assert (refusal.address, refusal.called) == ("127.0.0.2", NOBODYS)
+
+
+@pytest.mark.parametrize(
+    ("password", "status", "kind"),
+    [("", 407, siplog.Kind.NO_PASSWORD), ("wrong", 401, siplog.Kind.WRONG_PASSWORD)],
+)
+def test_a_carrier_which_does_not_log_in_is_found_in_the_log(
+    plane, gateway, password, status, kind
+):
+    async def call() -> int:
+        target, user = f"sip:{LOCKED}@127.0.0.1:{plane.sip_port}", "carrier" if password else ""
+        async with Call(target, username=user, password=password) as call:
+            with pytest.raises(CallFailed) as failure:
+                await call.answered(5)
+            return failure.value.status
+
+    assert asyncio.run(call()) == status
+    refusal = siplog.read(plane.sip_log)[0]
+    assert (refusal.kind, refusal.called) == (kind, LOCKED)
 
 
 def test_a_trunk_no_rule_names_refuses_by_itself(plane, gateway):

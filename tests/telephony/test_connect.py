@@ -228,7 +228,7 @@ def test_a_test_call_is_queued_and_shown(
     asked = []
     monkeypatch.setattr(tasks.test_call, "delay", lambda: asked.append(1))
     url = reverse("admin:telephony_testcall")
-    assert admin_client.get(url).status_code == 405
+    assert admin_client.put(url).status_code == 405
     with django_capture_on_commit_callbacks(execute=True):
         page = admin_client.post(url, {"number": number.pk}, follow=True).content.decode()
     assert asked == [1]

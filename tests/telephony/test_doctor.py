@@ -151,7 +151,7 @@ def test_each_number_is_tried(livekit, pushed):
 
 def test_without_numbers_nobody_can_call(livekit):
     (finding,) = found(livekit, "Number")
-    assert (finding.level, finding.advice) == (Level.WARNING, "Add one to a trunk.")
+    assert (finding.level, finding.advice) == (Level.WARNING, "Use Trunks → Connect a number.")
 
 
 def test_many_findings_of_one_kind_are_counted(livekit, pushed):

@@ -18,7 +18,8 @@ document.addEventListener("DOMContentLoaded", () => {
     } catch {
       // the server is away for a moment: ask again
     }
-    if (Date.now() < UNTIL_MS) setTimeout(poll, POLL_MS);
+    const isOver = place.dataset.url.endsWith("testcall/") && !place.querySelector("[data-waiting]");
+    if (Date.now() < UNTIL_MS && !isOver) setTimeout(poll, POLL_MS);
   }
 
   setTimeout(poll, POLL_MS);
