@@ -8,11 +8,12 @@ from django.db.models import Q
 from telephony import connect, dryrun, shapes, testline, wiring
 from telephony.carriers_known import CARRIERS
 from telephony.connect import Line
+from telephony.doctor import Scope, refused_unseen
+from telephony.dryrun import SAME_END
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.models import Call, DispatchRule, Number, SyncState, Trunk
 
 MOST = 5
-SAME_END = 6  # digits at the end: a call whose number came in another form is shown, too
 
 
 def told(number: Number) -> dict[str, tuple[str, ...]] | None:
@@ -34,6 +35,9 @@ def state(number: Number, since: datetime) -> dict[str, Any]:
         "is_up": is_up,
         "answer": _answer(number, trunk) if is_up else None,
         "calls": [_line(call, number) for call in _calls(number, since)],
+        "unseen": [
+            r for r in refused_unseen(MOST, Scope(trunk=trunk, number=number)) if r.at >= since
+        ],
         "last_test": testline.last(),
     }
 
@@ -56,6 +60,7 @@ def _answer(number: Number, trunk: Trunk) -> dict[str, object]:
 
 def _calls(number: Number, since: datetime) -> list[Call]:
     """Newest first. By time first, which has an index; then what fits among those."""
+    # a call whose number came in another form is shown, too
     near = Q(number=number) | Q(called__endswith=number.e164[-SAME_END:])
     return list(Call.objects.for_desk().filter(near, started_at__gte=since)[:MOST])
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import redis
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from agents import presence
 from telephony import doctor_lines, dryrun, probes, push, siplog
+from telephony.dryrun import SAME_END
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.findings import MOST as MOST
 from telephony.findings import Finding as Finding
@@ -25,6 +27,7 @@ from telephony.siplog import Refusal
 
 CLOCK_S = 5.0  # tokens are refused when clocks differ by more; headers tell whole seconds
 EXPIRES = timedelta(days=14)
+WEEK = timedelta(days=7)
 QUIET_WORKER = timedelta(seconds=30)  # it asks for plans every few seconds
 
 
@@ -34,6 +37,10 @@ class Scope:
 
     trunk: Trunk
     number: Number | None = None
+
+    def numbers(self) -> list[str]:
+        rows = self.trunk.numbers.order_by("e164").values_list("e164", flat=True)
+        return [self.number.e164] if self.number else list(rows[:MOST])
 
 
 def examine(*, gateway: Gateway, now: datetime, scope: Scope | None = None) -> list[Finding]:
@@ -51,18 +58,27 @@ def examine(*, gateway: Gateway, now: datetime, scope: Scope | None = None) -> l
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
-def refused(limit: int = 10) -> QuerySet[Call]:
-    """The last calls nobody talked in, newest first."""
+def refused(limit: int = 10, scope: Scope | None = None) -> QuerySet[Call]:
+    """The last calls nobody talked in, newest first; of one line those of the last week."""
     failed = Call.objects.for_desk().filter(state=CallState.FAILED)
+    if scope:
+        mine = Q(number=scope.number) if scope.number else Q(trunk=scope.trunk)
+        for number in scope.numbers():
+            mine |= Q(called__endswith=number[-SAME_END:])
+        failed = failed.filter(mine, started_at__gte=timezone.now() - WEEK)
     return failed[:limit]
 
 
-def refused_unseen(limit: int = 10) -> list[Refusal]:
+def refused_unseen(limit: int = 10, scope: Scope | None = None) -> list[Refusal]:
     """What livekit-sip refused without telling LiveKit, if its log is at hand; newest first."""
     try:
-        return siplog.read(Path(settings.SIP_LOG), limit) if settings.SIP_LOG else []
+        found = siplog.read(Path(settings.SIP_LOG)) if settings.SIP_LOG else []
     except OSError:
         return []
+    if scope:
+        ends = tuple(number[-SAME_END:] for number in scope.numbers())
+        found = [refusal for refusal in found if refusal.called.endswith(ends)]
+    return found[:limit]
 
 
 # --- LiveKit and what it holds --------------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 CODECS = ("PCMU", "PCMA", "G722")
 MOST_HEADERS = 20
@@ -36,6 +36,7 @@ class MediaForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         for name in ("media_encryption", "include_headers"):  # left out, they are as they were
             self.fields[name].required = False
+        self.fields["header_attributes"].widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
 
     def clean_media_encryption(self) -> str:
         return str(self.cleaned_data["media_encryption"] or self.instance.media_encryption)

@@ -35,7 +35,7 @@ class Refusal:
     kind: Kind
 
 
-def read(path: Path, limit: int = 10) -> list[Refusal]:
+def read(path: Path) -> list[Refusal]:
     """Newest first; empty if there is no such log. Raises OSError if it may not be read."""
     if not path.is_file():
         return []
@@ -43,7 +43,7 @@ def read(path: Path, limit: int = 10) -> list[Refusal]:
         size = path.stat().st_size
         file.seek(max(0, size - TAIL))
         lines = file.read(TAIL).splitlines()
-    return refusals(_parsed(lines[1:] if size > TAIL else lines))[:limit]
+    return refusals(_parsed(lines[1:] if size > TAIL else lines))
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -18,7 +19,7 @@ from telephony.doctor import Level, Scope
 from telephony.errors import GatewayUnavailable
 from telephony.models import Number, Trunk
 from telephony.siplog import Kind
-from tests.factories import NOW, NUMBER, make_rule, make_trunk
+from tests.factories import NOW, NUMBER, make_call, make_rule, make_trunk
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -290,3 +291,33 @@ def test_only_who_may_change_lines_may_call(client, livekit, django_user_model):
     client.force_login(django_user_model.objects.create_user("reviewer", is_staff=True))
     url = reverse("admin:telephony_testcall")
     assert (client.get(url).status_code, client.post(url).status_code) == (403, 403)
+
+
+def test_of_one_line_only_its_own_refusals_are_shown(livekit, pushed, tmp_path, settings):
+    path = tmp_path / "sip.log"
+    theirs = [invite("X", "+12025559999"), line("X", "SIP call ended", reason="flood")]
+    path.write_text("\n".join([*LOG, *theirs]))
+    settings.SIP_LOG = str(path)
+    now, trunk = timezone.now(), Trunk.objects.get()
+    for n, called in enumerate((NUMBER[2:], "+12025559999")):
+        make_call(room=f"unknown_{n}", called=called, state="failed", ended_at=now, started_at=now)
+    scope = Scope(trunk=trunk)
+    assert len(doctor.refused_unseen()) == 5
+    assert {refusal.called for refusal in doctor.refused_unseen(scope=scope)} == {NUMBER}
+    assert [call.called for call in doctor.refused(scope=scope)] == [NUMBER[2:]]
+    assert doctor.refused().count() == 2
+
+
+def test_the_guide_shows_a_carrier_who_calls_from_elsewhere(
+    livekit, pushed, tmp_path, settings, admin_client
+):
+    path = tmp_path / "sip.log"
+    path.write_text("\n".join(LOG))
+    settings.SIP_LOG = str(path)
+    url = reverse("admin:telephony_connect_state", args=[Number.objects.get().pk])
+    page = admin_client.get(url, {"since": NOW.isoformat()}).content.decode()
+    assert "A call from address 198.51.100.9" in page
+    later = datetime.now(UTC) + timedelta(days=9999)
+    assert (
+        "198.51.100.9" not in admin_client.get(url, {"since": later.isoformat()}).content.decode()
+    )
