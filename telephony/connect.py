@@ -35,9 +35,9 @@ class Line:
 
 
 def place() -> dict[str, str]:
-    """Where carriers send calls: host and port of SIP_ADDRESS."""
-    host, _, port = settings.SIP_ADDRESS.rpartition(":")
-    return {"host": host or settings.SIP_ADDRESS, "port": port if host else "5060"}
+    """Where carriers send calls: host and port of SIP_PUBLIC_ADDRESS."""
+    host, _, port = settings.SIP_PUBLIC_ADDRESS.rpartition(":")
+    return {"host": host or settings.SIP_PUBLIC_ADDRESS, "port": port if host else "5060"}
 
 
 def told(line: Line) -> dict[str, tuple[str, ...]]:

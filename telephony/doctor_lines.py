@@ -125,12 +125,12 @@ def outbound(rows: list[Trunk] | None = None) -> Iterator[Finding]:
             yield from [_carrier(row, told) for row, told in zip(rows, asked, strict=True)]
 
 
-def _carrier(row: Trunk, told: probes.Carrier) -> Finding:
+def _carrier(row: Trunk, told: probes.Reach) -> Finding:
     about = f"Trunk “{row.name}”"
     match told:
-        case probes.Carrier.ANSWERS:
+        case probes.Reach.ANSWERS:
             return fine(about, f"{row.address} answers.")
-        case probes.Carrier.UNKNOWN_HOST:
+        case probes.Reach.UNKNOWN_HOST:
             return problem(
                 about, f"{row.address} cannot be found.", "Correct the trunk's address, or DNS."
             )
@@ -152,7 +152,7 @@ def sound() -> Iterator[Finding]:
         return
     at = datetime.fromisoformat(last["at"])
     when = f"Test call of {at:%Y-%m-%d %H:%M} UTC"
-    if trouble := selftest.media_trouble(settings.SIP_ADDRESS, last.get("media", "")):
+    if trouble := selftest.media_trouble(settings.SIP_PUBLIC_ADDRESS, last.get("media", "")):
         yield problem(
             "Media", trouble,
             "Set nat_1_to_1_ip or use_external_ip in livekit-sip's configuration, then test again.",
@@ -167,10 +167,11 @@ def told_address() -> Iterator[Finding]:
     """A carrier from the Internet cannot call an address of this machine."""
     networks = Trunk.objects.filter(enabled=True, direction=IN).values_list("allowed_addresses")
     is_public = any(_is_global(net) for (addresses,) in networks for net in addresses)
-    if is_public and not probes.is_public(settings.SIP_ADDRESS):
+    told = settings.SIP_PUBLIC_ADDRESS
+    if is_public and not probes.is_public(told):
         yield warning(
-            "SIP", f"Carriers are told to call {settings.SIP_ADDRESS}, which they cannot reach.",
-            "Set SIP_ADDRESS to the public address of livekit-sip, unless a PBX stands between.",
+            "SIP", f"Carriers are told to call {told}, which they cannot reach.",
+            "Set SIP_PUBLIC_ADDRESS to where they reach livekit-sip, unless a PBX stands between.",
         )  # fmt: skip
 
 

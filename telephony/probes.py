@@ -67,27 +67,27 @@ def redis_keeps(url: str) -> bool:
         return bool(client.config_get("save").get("save"))
 
 
-class Carrier(StrEnum):
+class Reach(StrEnum):
     ANSWERS = "answers"
     SILENT = "silent"
     UNKNOWN_HOST = "unknown host"
 
 
-def carrier(address: str, transport: str) -> Carrier:
+def carrier(address: str, transport: str) -> Reach:
     """Whether a carrier's host (host or host:port) exists and answers. Raises nothing."""
     host, port = _host_and_port(address, 5061 if transport == "tls" else 5060)
     try:
         socket.getaddrinfo(host, port)
     except (OSError, UnicodeError):
-        return Carrier.UNKNOWN_HOST
+        return Reach.UNKNOWN_HOST
     try:
         if transport in {"tcp", "tls"}:
             socket.create_connection((host, port), WAIT_S).close()
         else:
             options(host, port, wait_s=WAIT_S)
     except (OSError, UnicodeError):
-        return Carrier.SILENT
-    return Carrier.ANSWERS
+        return Reach.SILENT
+    return Reach.ANSWERS
 
 
 def _host_and_port(address: str, usual: int) -> tuple[str, int]:

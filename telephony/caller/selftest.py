@@ -125,8 +125,9 @@ def _answered(heard: Heard, steps: tuple[str, ...]) -> Verdict:
         return Verdict(
             ok=False, headline="One-way audio: we hear the line, it does not hear us.",
             steps=(*steps, where), media=heard.media,
-            advice=f"{ports} from outside, and check the address above "
-            "(nat_1_to_1_ip or use_external_ip).",
+            advice=f"{ports} from outside, and check the address above (nat_1_to_1_ip or "
+            "use_external_ip). Behind NAT this machine may not reach its own public address: then "
+            "only a call from outside can tell.",
         )  # fmt: skip
     if heard.packets:
         headline = "Answered, but silent: sound arrives, and nothing can be heard in it."

@@ -21,7 +21,7 @@ def step(name: str) -> str:
 
 @pytest.fixture
 def project(settings):
-    settings.SIP_ADDRESS = "sip.example.com:5070"
+    settings.SIP_PUBLIC_ADDRESS = "sip.example.com:5070"
     found = make_project()
     make_plan(found)
     return found
@@ -251,6 +251,6 @@ def test_each_carrier_can_be_told_and_its_addresses_used(carrier):
 
 
 def test_the_place_of_this_installation(settings):
-    settings.SIP_ADDRESS = "sip.example.com"
+    settings.SIP_PUBLIC_ADDRESS = "sip.example.com"
     assert connect.place() == {"host": "sip.example.com", "port": "5060"}
     assert carriers_known.CARRIERS["twilio"].label == "Twilio"

@@ -213,21 +213,21 @@ def test_the_last_test_call_is_part_of_the_findings(livekit, settings):
     assert told(livekit, about="Media") == []
     testline.remember(Verdict(ok=True, headline="Fine.", media="127.0.0.1"), NOW)
     assert told(livekit, about="Media")[0][0] == Level.FINE
-    settings.SIP_ADDRESS = "8.8.8.8:5060"
+    settings.SIP_PUBLIC_ADDRESS = "8.8.8.8:5060"
     ((level, text), _) = told(livekit, about="Media")
     assert level == Level.PROBLEM
     assert "callers will hear nothing" in text
 
 
 def test_carriers_are_not_told_to_call_an_address_of_this_machine(livekit, settings):
-    settings.SIP_ADDRESS = "127.0.0.1:5060"
+    settings.SIP_PUBLIC_ADDRESS = "127.0.0.1:5060"
     make_trunk()
     assert len(told(livekit, about="SIP")) == 1
     make_trunk(name="Far", number="+12025550101", allowed_addresses=["54.172.60.0/30"])
     assert told(livekit, about="SIP")[0] == (
         Level.WARNING, "Carriers are told to call 127.0.0.1:5060, which they cannot reach.",
     )  # fmt: skip
-    settings.SIP_ADDRESS = "8.8.8.8:5060"
+    settings.SIP_PUBLIC_ADDRESS = "8.8.8.8:5060"
     assert len(told(livekit, about="SIP")) == 1
 
 
