@@ -15,10 +15,11 @@ from django.utils import timezone
 from unfold.decorators import action
 
 from agents.models import Project
-from telephony import connect, connect_page
+from telephony import connect, connect_page, tasks, testline
 from telephony.carriers_known import CARRIERS
 from telephony.connect import Line
 from telephony.forms_connect import CarrierStep, NumberStep, ProjectStep
+from telephony.later import after_commit
 from telephony.models import Number, Trunk
 
 KEY = "connect"  # in the session: what was answered so far; the password is sealed
@@ -79,6 +80,7 @@ class ConnectPages:
             "back": reverse("admin:telephony_connect_step", args=[names[at - 1]]) if at else "",
             "carrier": CARRIERS.get(line.carrier) if at else None,
             "told": connect.told(line) if at and line.carrier in CARRIERS else None,
+            "hindrance": connect.hindrance(line.known) if at and line.carrier in CARRIERS else "",
             **more,
         }  # fmt: skip
         return TemplateResponse(request, "telephony/connect.html", context)
@@ -91,6 +93,7 @@ class ConnectPages:
         context = self.admin_site.each_context(request) | {
             "title": f"{number}", "opts": self.opts, "number": number, "since": since.isoformat(),
             "told": connect_page.told(number), "carrier": CARRIERS.get(number.trunk.template),
+            "hindrance": connect_page.hindrance(number),
             **connect_page.state(number, since),
         }  # fmt: skip
         return TemplateResponse(request, "telephony/connect_done.html", context)
@@ -116,6 +119,8 @@ def _review(pages: ConnectPages, request: HttpRequest, line: Line) -> HttpRespon
             messages.error(request, f"{line.e164} was connected by somebody else meanwhile.")
             return _to("number")
         request.session.pop(KEY, None)
+        testline.remember_asked(timezone.now())
+        after_commit(tasks.test_call.delay)
         return redirect(reverse("admin:telephony_connect_done", args=[number.pk]))
     trunk = connect.reusable(line)
     more = {

@@ -21,6 +21,7 @@ class Carrier:
     source: str = ""  # title of the page the networks are from
     checked: str = ""  # day, ISO
     needs_all: bool = False  # it calls from every region, whichever was chosen
+    is_near: bool = False  # it may stand in our own network
     by_password: bool = False  # it can log in with user name and password
     encryption: str = "disable"
     codecs: tuple[str, ...] = ()
@@ -126,6 +127,7 @@ _ALL = (
         key="pbx",
         label="A PBX of yours",
         about="Asterisk, FreePBX, 3CX, FreeSWITCH, an SBC …",
+        is_near=True,
         by_password=True,
         steps=(
             "Make a SIP trunk to {host}, port {port}, UDP. Registration: none.",

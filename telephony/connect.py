@@ -1,6 +1,7 @@
 """One number connected: trunk, number and rule made together, or those which fit used again."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.db import transaction
@@ -46,6 +47,21 @@ def told(line: Line) -> dict[str, tuple[str, ...]]:
         "number": line.e164 or "your number", "user": line.username or "the user name",
     }  # fmt: skip
     return {"steps": line.known.told(**values), "traps": line.known.warned(**values)}
+
+
+def hindrance(carrier: Carrier) -> str:
+    """Why a carrier cannot call this installation as it is, or empty. A PBX may stand beside us."""
+    host = place()["host"]
+    try:
+        is_near = not ip_address(host).is_global
+    except ValueError:
+        is_near = host == "localhost"  # any other name is believed
+    if carrier.is_near or not is_near:
+        return ""
+    return (
+        f"{carrier.label} cannot reach {host}. Set SIP_PUBLIC_ADDRESS to the public address of "
+        f"livekit-sip, as 203.0.113.7:5060, and open its ports; then enter that there."
+    )
 
 
 def reusable(line: Line) -> Trunk | None:

@@ -24,6 +24,11 @@ def told(number: Number) -> dict[str, tuple[str, ...]] | None:
     return connect.told(line)
 
 
+def hindrance(number: Number) -> str:
+    carrier = CARRIERS.get(number.trunk.template)
+    return connect.hindrance(carrier) if carrier else ""
+
+
 def state(number: Number, since: datetime) -> dict[str, Any]:
     """Rows, who would answer, calls since then, and the last test call."""
     trunk = Trunk.objects.get(pk=number.trunk_id)

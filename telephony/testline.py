@@ -5,11 +5,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import timezone
 
 from telephony import wiring
 from telephony.caller import selftest
@@ -22,6 +23,7 @@ from telephony.sync import InboundTrunkSpec, RuleSpec
 PREFIX = "contactcenter:test:"
 KEY, KEPT_S, LEASE_S = "telephony:testcall", 24 * 3600, 60
 ROOM_PREFIX = "echo"
+LATE = timedelta(seconds=90)
 
 
 def run(*, now: datetime) -> Verdict:
@@ -103,8 +105,16 @@ def _keep(told: dict[str, Any]) -> None:
 
 
 def last() -> dict[str, Any]:
-    """state (waiting, done), at (ISO), and the fields of Verdict; empty if there was none."""
+    """state (waiting, late, done), at (ISO), and the fields of Verdict; empty if there was none."""
     try:
-        return cache.get(KEY) or {}
+        told = cache.get(KEY) or {}
     except Exception:
         return {}
+    is_late = told and timezone.now() - datetime.fromisoformat(told["at"]) > LATE
+    if told.get("state") == "waiting" and is_late:
+        nobody = Verdict(
+            ok=False, headline="Nobody placed the test call.",
+            advice="Start the Celery worker, or run `manage.py testcall` by hand.",
+        )  # fmt: skip
+        return told | {"state": "late", **asdict(nobody)}
+    return told

@@ -9,6 +9,7 @@ import pytest
 
 from telephony import siplog, sync, wanted
 from telephony.caller import call as calls
+from telephony.caller import sip
 from telephony.caller.call import Call, CallFailed
 from telephony.gateway import LiveKitGateway
 from telephony.sync import InboundTrunkSpec, RuleSpec, rule_tag, trunk_tag
@@ -18,7 +19,7 @@ from tests.contract.servers import MediaPlane, media_plane
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(90)]
 
 KNOWN, NOBODYS, PATIENT = "+12025550100", "+12025550999", "+12025550777"
-RULELESS, LOCKED = "+12025550666", "+12025550555"
+RULELESS, LOCKED, PICKY = "+12025550666", "+12025550555", "+12025550444"
 HOOK_S = 0.3  # a hook, its row and its task never reach LiveKit sooner after the caller joined
 
 
@@ -73,7 +74,14 @@ def gateway(plane) -> LiveKitGateway:
         ),
         remote_id="",
     )  # fmt: skip
-    gateway.put_rule(wanted.no_rule_spec([ruleless, locked]), remote_id="")
+    picky = gateway.put_trunk(
+        InboundTrunkSpec(
+            tag=trunk_tag(5), name="Picky", numbers=(PICKY,), allowed_addresses=allowed,
+            ringing_timeout_s=2, codecs=("PCMA", "G722"),
+        ),
+        remote_id="",
+    )  # fmt: skip
+    gateway.put_rule(wanted.no_rule_spec([ruleless, locked, picky]), remote_id="")
     return gateway
 
 
@@ -160,3 +168,19 @@ def test_a_trunk_no_rule_names_refuses_by_itself(plane, gateway):
 def test_the_rule_for_such_trunks_comes_back_as_it_was_put(gateway):
     rule = next(r for r in gateway.list_rules() if r.spec.tag == sync.NO_RULE)
     assert rule.spec == wanted.no_rule_spec(rule.spec.trunk_ids)
+
+
+def test_a_codec_the_trunk_does_not_list_is_refused(plane, gateway):
+    assert ring(plane, gateway, PICKY, wait_s=5, meanwhile=nothing).status == 400
+    assert siplog.read(plane.sip_log)[0].kind == siplog.Kind.NO_CODEC
+
+
+@pytest.mark.parametrize(("payload", "name"), [(8, "PCMA"), (9, "G722")])
+def test_each_codec_the_trunk_lists_is_taken(plane, gateway, monkeypatch, payload, name):
+    """It rings until the refusing rule's time is over, so the offer was fine."""
+    real = sip.offer
+    monkeypatch.setattr(
+        sip, "offer", lambda *where: real(*where).replace("AVP 0 ", f"AVP {payload} ")
+        .replace("rtpmap:0 PCMU", f"rtpmap:{payload} {name}"),
+    )  # fmt: skip
+    assert ring(plane, gateway, PICKY, wait_s=5, meanwhile=nothing).status == 486

@@ -28,7 +28,17 @@ def project(settings):
 
 
 @pytest.fixture
-def guide(admin_client, project, livekit, tasks_at_once, django_capture_on_commit_callbacks):
+def test_calls(monkeypatch):
+    """How often one was asked for."""
+    asked: list[int] = []
+    monkeypatch.setattr(tasks.test_call, "delay", lambda: asked.append(1))
+    return asked
+
+
+@pytest.fixture
+def guide(
+    admin_client, project, livekit, tasks_at_once, test_calls, django_capture_on_commit_callbacks
+):
     """Answers all steps; each may be told otherwise."""
 
     def guide(carrier="generic", project=project, **number):
@@ -47,7 +57,9 @@ def guide(admin_client, project, livekit, tasks_at_once, django_capture_on_commi
 # --- the whole way --------------------------------------------------------------------------------
 
 
-def test_the_last_step_makes_trunk_number_and_rule_and_pushes_them(guide, livekit, project):
+def test_the_last_step_makes_trunk_number_and_rule_pushes_and_tests_them(
+    guide, livekit, project, test_calls
+):
     page = guide(label="Sales").content.decode()
     number = Number.objects.select_related("trunk").get()
     rule = DispatchRule.objects.get()
@@ -58,6 +70,8 @@ def test_the_last_step_makes_trunk_number_and_rule_and_pushes_them(guide, liveki
     assert f"{NUMBER} is connected" in page
     assert "Project “Shop” answers (version 1)." in page
     assert "sip:sip.example.com:5070" in page
+    assert "Under way." in page
+    assert test_calls == [1]
 
 
 def test_nothing_is_made_before_the_last_step(admin_client, project):
@@ -221,17 +235,16 @@ def test_a_push_which_waits_or_failed_is_shown(guide, livekit, admin_client):
 
 
 def test_a_test_call_is_queued_and_shown(
-    guide, admin_client, monkeypatch, django_capture_on_commit_callbacks
+    guide, admin_client, test_calls, django_capture_on_commit_callbacks
 ):
     guide()
+    test_calls.clear()
     number = Number.objects.get()
-    asked = []
-    monkeypatch.setattr(tasks.test_call, "delay", lambda: asked.append(1))
     url = reverse("admin:telephony_testcall")
     assert admin_client.put(url).status_code == 405
     with django_capture_on_commit_callbacks(execute=True):
         page = admin_client.post(url, {"number": number.pk}, follow=True).content.decode()
-    assert asked == [1]
+    assert test_calls == [1]
     assert "Under way." in page
     testline.remember(Verdict(ok=False, headline="One-way audio", advice="Open it."), NOW)
     page = admin_client.get(reverse("admin:telephony_connect_done", args=[number.pk]))
@@ -254,3 +267,18 @@ def test_the_place_of_this_installation(settings):
     settings.SIP_PUBLIC_ADDRESS = "sip.example.com"
     assert connect.place() == {"host": "sip.example.com", "port": "5060"}
     assert carriers_known.CARRIERS["twilio"].label == "Twilio"
+
+
+@pytest.mark.parametrize(
+    ("address", "carrier", "is_told"),
+    [("127.0.0.1:5060", "twilio", True), ("10.0.0.5:5060", "generic", True),
+     ("10.0.0.5:5060", "pbx", False), ("8.8.8.8:5060", "twilio", False),
+     ("sip.example.com:5060", "twilio", False), ("localhost:5060", "twilio", True)],
+)  # fmt: skip
+def test_a_carrier_which_cannot_reach_us_is_told(
+    admin_client, project, settings, address, carrier, is_told
+):
+    settings.SIP_PUBLIC_ADDRESS = address
+    admin_client.post(step("carrier"), {"carrier": carrier})
+    page = admin_client.get(step("number")).content.decode()
+    assert ("Set SIP_PUBLIC_ADDRESS" in page) == is_told

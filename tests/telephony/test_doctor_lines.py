@@ -209,7 +209,7 @@ def test_a_host_which_does_not_exist_is_a_problem(livekit):
 
 def test_the_last_test_call_is_part_of_the_findings(livekit, settings):
     assert told(livekit, about="Media") == []
-    testline.remember_asked(NOW)
+    testline.remember_asked(timezone.now())
     assert told(livekit, about="Media") == []
     testline.remember(Verdict(ok=True, headline="Fine.", media="127.0.0.1"), NOW)
     assert told(livekit, about="Media")[0][0] == Level.FINE

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from telephony import testline, wiring
 from telephony.caller import selftest
@@ -106,3 +107,10 @@ def test_livekit_away_is_told_and_two_calls_do_not_meet(livekit):
     assert testline.run(now=NOW).headline == "LiveKit cannot be reached."
     with wiring.single_flight("testcall", lease_s=9, wait_s=0):
         assert testline.run(now=NOW).headline == "Another test call is running."
+
+
+def test_a_test_call_nobody_places_does_not_wait_for_ever(livekit):
+    testline.remember_asked(timezone.now())
+    assert testline.last()["state"] == "waiting"
+    testline.remember_asked(timezone.now() - 2 * testline.LATE)
+    assert testline.last()["headline"] == "Nobody placed the test call."
