@@ -57,6 +57,7 @@ END_REASONS = {
     "refused": "All lines were busy, so the call was refused.",
     "no_agent": "No worker answered in time, so the call was refused.",
     "unknown_number": "Nobody here has the number that was dialled.",
+    "no_rule": "The number's trunk has no dispatch rule.",
     "error": "Something of ours failed.",
     "providers": "Every provider of speech or answers was down, so the bot apologised and ended.",
     "transferred": "The caller was sent to another number.",

@@ -24,6 +24,8 @@ LIVEKIT_API_SECRET = env.secret("LIVEKIT_API_SECRET")
 AGENT_NAME = env.text("AGENT_NAME", "contactcenter")
 # where livekit-sip listens, as carriers reach it: the doctor asks there
 SIP_ADDRESS = env.text("SIP_ADDRESS", f"127.0.0.1:{env.text('SIP_PORT', '5060')}")
+SIP_PUBLIC_ADDRESS = env.text("SIP_PUBLIC_ADDRESS", SIP_ADDRESS)
+SIP_LOG = env.text("SIP_LOG", "")
 SEAL_KEYS = [key for key in env.secret("SEAL_KEY").split(",") if key.strip()]
 WORKER_TOKEN = env.secret("WORKER_TOKEN")
 

@@ -11,7 +11,8 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from telephony import push, shapes, tasks
-from telephony.admin_doctor import DoctorPage
+from telephony.admin_connect import ConnectPages
+from telephony.admin_doctor import DoctorPage, OfOneNumber
 from telephony.admin_numbers import FindsNumbers
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
 from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trunk
@@ -72,7 +73,9 @@ class NumberInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Trunk)
-class TrunkAdmin(DoctorPage, FindsNumbers, SyncedAdmin):
+class TrunkAdmin(ConnectPages, DoctorPage, FindsNumbers, SyncedAdmin):
+    actions_list = ("connect", "doctor")
+    actions_detail = ("doctor_of",)
     form = TrunkForm
     inlines = (NumberInline,)
     list_display = ("name", "direction", "number_list", "enabled", "sync", "sync_error")
@@ -83,7 +86,12 @@ class TrunkAdmin(DoctorPage, FindsNumbers, SyncedAdmin):
         ("Who may call in, or how we log in", {
             "fields": ("allowed_addresses", "auth_username", "password"),
         }),
-        ("Outbound", {"fields": ("address", "transport", "caller_ids")}),
+        ("Outbound", {
+            "fields": ("address", "transport", "caller_ids", "from_host", "destination_country"),
+        }),
+        ("What the carrier wants", {
+            "fields": ("media_encryption", "codecs", "include_headers", "header_attributes"),
+        }),
         ("On LiveKit", {"fields": ("sync", "sync_error", "remote_id", "synced_at")}),
     )  # fmt: skip
 
@@ -98,7 +106,7 @@ class TrunkAdmin(DoctorPage, FindsNumbers, SyncedAdmin):
 
 
 @admin.register(Number)
-class NumberAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+class NumberAdmin(OfOneNumber, FindsNumbers, ModelAdmin):  # type: ignore[misc]
     form = NumberForm
     list_display = ("readable", "label", "trunk")
     list_select_related = ("trunk",)

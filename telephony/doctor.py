@@ -1,124 +1,116 @@
 """Looks at everything a call needs, and says what is wrong and what to do. Repairs nothing."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from pathlib import Path
 
 import redis
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from agents import presence
-from telephony import dryrun, probes, push
+from telephony import doctor_lines, dryrun, probes, push, siplog
+from telephony.dryrun import SAME_END
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.findings import MOST as MOST
+from telephony.findings import Finding as Finding
+from telephony.findings import Level as Level
+from telephony.findings import fine, problem, some, warning
 from telephony.gateway import Gateway
 from telephony.lifecycle import CallState
 from telephony.models import Call, InboundEvent, Number, Trunk
-from telephony.routing import Invite, Outcome, Table
+from telephony.routing import Table
+from telephony.seen import once
+from telephony.siplog import Refusal
 
-MOST = 20  # findings of one kind; the rest is counted
 CLOCK_S = 5.0  # tokens are refused when clocks differ by more; headers tell whole seconds
 EXPIRES = timedelta(days=14)
+WEEK = timedelta(days=7)
 QUIET_WORKER = timedelta(seconds=30)  # it asks for plans every few seconds
 
 
-class Level(StrEnum):
-    FINE = "fine"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    level: Level
-    about: str
-    text: str
-    advice: str = ""
+class Scope:
+    """One trunk alone, or one of its numbers."""
 
-    def plain(self) -> dict[str, str]:
-        return asdict(self)
+    trunk: Trunk
+    number: Number | None = None
 
-
-def _fine(about: str, text: str) -> Finding:
-    return Finding(level=Level.FINE, about=about, text=text)
+    def numbers(self) -> list[str]:
+        rows = self.trunk.numbers.order_by("e164").values_list("e164", flat=True)
+        return [self.number.e164] if self.number else list(rows[:MOST])
 
 
-def _warning(about: str, text: str, advice: str = "") -> Finding:
-    return Finding(level=Level.WARNING, about=about, text=text, advice=advice)
-
-
-def _problem(about: str, text: str, advice: str = "") -> Finding:
-    return Finding(level=Level.PROBLEM, about=about, text=text, advice=advice)
-
-
-def examine(*, gateway: Gateway, now: datetime) -> list[Finding]:
+def examine(*, gateway: Gateway, now: datetime, scope: Scope | None = None) -> list[Finding]:
     """All findings, those which stop calls first."""
-    found = [
-        *_livekit(gateway, now), *_sip(), *_worker(now), *_hooks(), *_clock(now),
-        *_certificates(now), *_redis(),
-    ]  # fmt: skip
+    seen = once(gateway)
+    if scope:
+        found = [*_line(scope, seen, now), *_sip(), *doctor_lines.sound(), *_worker(now)]
+    else:
+        found = [
+            *_livekit(seen, now), *_sip(), *doctor_lines.told_address(), *doctor_lines.sound(),
+            *doctor_lines.outbound(), *_worker(now), *_hooks(), *_clock(now), *_certificates(now),
+            *_redis(),
+        ]  # fmt: skip
     order = [Level.PROBLEM, Level.WARNING, Level.FINE]
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
-def refused(limit: int = 10) -> QuerySet[Call]:
-    """The last calls nobody talked in, newest first."""
+def refused(limit: int = 10, scope: Scope | None = None) -> QuerySet[Call]:
+    """The last calls nobody talked in, newest first; of one line those of the last week."""
     failed = Call.objects.for_desk().filter(state=CallState.FAILED)
+    if scope:
+        mine = Q(number=scope.number) if scope.number else Q(trunk=scope.trunk)
+        for number in scope.numbers():
+            mine |= Q(called__endswith=number[-SAME_END:])
+        failed = failed.filter(mine, started_at__gte=timezone.now() - WEEK)
     return failed[:limit]
+
+
+def refused_unseen(limit: int = 10, scope: Scope | None = None) -> list[Refusal]:
+    """What livekit-sip refused without telling LiveKit, if its log is at hand; newest first."""
+    try:
+        found = siplog.read(Path(settings.SIP_LOG)) if settings.SIP_LOG else []
+    except OSError:
+        return []
+    if scope:
+        ends = tuple(number[-SAME_END:] for number in scope.numbers())
+        found = [refusal for refusal in found if refusal.called.endswith(ends)]
+    return found[:limit]
 
 
 # --- LiveKit and what it holds --------------------------------------------------------------------
 
 
-def _livekit(gateway: Gateway, now: datetime) -> Iterator[Finding]:
+def _look(gateway: Gateway, now: datetime) -> tuple[push.Report, Table] | Finding:
     try:
         report = push.push(now=now, gateway=gateway, apply=False)
-        table = dryrun.table_of(gateway)
+        return report, dryrun.table_of(gateway)
     except (GatewayUnavailable, GatewayRefused) as trouble:
-        yield _problem("LiveKit", str(trouble))
+        return problem("LiveKit", str(trouble))
+
+
+def _livekit(gateway: Gateway, now: datetime) -> Iterator[Finding]:
+    looked = _look(gateway, now)
+    if isinstance(looked, Finding):
+        yield looked
         return
-    yield _fine("LiveKit", f"It answers at {settings.LIVEKIT_URL}.")
+    report, table = looked
+    yield fine("LiveKit", f"It answers at {settings.LIVEKIT_URL}.")
     advice = "It is repaired within ten seconds; at once by `manage.py synclivekit --apply`."
-    yield from _some([_warning("LiveKit", text, advice) for text in report.differences])
-    yield from _some([_problem("LiveKit", text) for text in report.left])
-    yield from _some([_warning("LiveKit", text) for text in report.warnings])
-    yield from _numbers(table)
+    yield from some([warning("LiveKit", text, advice) for text in report.differences])
+    yield from some([problem("LiveKit", text) for text in report.left])
+    yield from some([warning("LiveKit", text) for text in report.warnings])
+    yield from doctor_lines.numbers(table)
 
 
-def _numbers(table: Table) -> Iterator[Finding]:
-    """A dry run for each number, from an address its carrier may call from."""
-    rows = Number.objects.filter(trunk__enabled=True, trunk__direction=Trunk.Direction.INBOUND)
-    found = list(rows.select_related("trunk").order_by("e164"))
-    silent = [problem for row in found if (problem := _unanswered(table, row))]
-    if not found:
-        yield _warning("Numbers", "Nobody can call: there is no number.", "Add one to a trunk.")
-    elif not silent:
-        yield _fine("Numbers", f"Calls to all numbers ({len(found)}) would reach an agent.")
-    yield from _some(silent)
-
-
-def _unanswered(table: Table, row: Number) -> Finding | None:
-    invite = Invite(called=row.e164, address=_from(row.trunk))
-    route = table.route(invite)
-    if route.outcome == Outcome.AGENT:
-        return None
-    told = dryrun.answer(invite, route)
-    return _problem(f"Number {row.e164}", told.headline, told.advice)
-
-
-def _from(trunk: Trunk) -> str:
-    """Some address which may call; empty if any may."""
-    first = str(trunk.allowed_addresses[0]) if trunk.allowed_addresses else ""
-    return first.partition("/")[0]
-
-
-def _some(findings: list[Finding]) -> Iterator[Finding]:
-    yield from findings[:MOST]
-    if len(findings) > MOST:
-        first = findings[0]
-        more = f"… and {len(findings) - MOST} more of this kind."
-        yield Finding(level=first.level, about=first.about.split()[0], text=more)
+def _line(scope: Scope, gateway: Gateway, now: datetime) -> list[Finding]:
+    looked = _look(gateway, now)
+    if isinstance(looked, Finding):
+        return [looked]
+    return doctor_lines.of_trunk(scope.trunk, scope.number, *looked)
 
 
 # --- the parts around it --------------------------------------------------------------------------
@@ -129,40 +121,40 @@ def _sip() -> Iterator[Finding]:
     try:
         status = probes.sip_status(address)
     except (OSError, ValueError):
-        yield _problem(
+        yield problem(
             "SIP", f"No SIP server answers at {address} (UDP).",
             "Start livekit-sip, or set SIP_ADDRESS to where it listens.",
         )  # fmt: skip
         return
     if status == 200:
-        yield _fine("SIP", f"livekit-sip answers at {address}.")
+        yield fine("SIP", f"livekit-sip answers at {address}.")
     else:
-        yield _warning("SIP", f"The server at {address} answers OPTIONS with {status}.")
+        yield warning("SIP", f"The server at {address} answers OPTIONS with {status}.")
 
 
 def _worker(now: datetime) -> Iterator[Finding]:
     seen = presence.last_seen()
     if seen is None or now - seen > QUIET_WORKER:
         when = f"since {seen:%H:%M:%S}" if seen else "lately"
-        yield _problem(
+        yield problem(
             "Worker", f"No agent worker has asked for its plans {when}: calls are refused.",
             "Start a worker, and compare its CONTROL_URL and WORKER_TOKEN with ours.",
         )  # fmt: skip
     else:
-        yield _fine("Worker", "An agent worker keeps its plans up to date.")
+        yield fine("Worker", "An agent worker keeps its plans up to date.")
 
 
 def _hooks() -> Iterator[Finding]:
     hooks = InboundEvent.objects.order_by("-received_at")
     if newest := hooks.first():
-        yield _fine("Hooks", f"LiveKit's last hook came at {newest.received_at:%Y-%m-%d %H:%M}.")
+        yield fine("Hooks", f"LiveKit's last hook came at {newest.received_at:%Y-%m-%d %H:%M}.")
     elif Call.objects.exists():
-        yield _problem(
+        yield problem(
             "Hooks", "There were calls, but LiveKit has never sent a hook.",
             f"Set webhook.urls of livekit-server to {settings.PUBLIC_URL}/hooks/livekit.",
         )  # fmt: skip
     else:
-        yield _warning("Hooks", "No hook has come yet; there was no call either.")
+        yield warning("Hooks", "No hook has come yet; there was no call either.")
 
 
 def _clock(now: datetime) -> Iterator[Finding]:
@@ -172,12 +164,12 @@ def _clock(now: datetime) -> Iterator[Finding]:
         return  # that it is away was said
     if offset is not None and abs(offset) > CLOCK_S:
         which = "ahead of" if offset > 0 else "behind"
-        yield _problem(
+        yield problem(
             "Clock", f"LiveKit's clock is {abs(offset):.0f} s {which} ours: it refuses our tokens.",
             "Let both machines take their time from the same NTP servers.",
         )  # fmt: skip
     elif offset is not None:
-        yield _fine("Clock", "LiveKit's clock and ours agree.")
+        yield fine("Clock", "LiveKit's clock and ours agree.")
 
 
 def _certificates(now: datetime) -> Iterator[Finding]:
@@ -185,16 +177,14 @@ def _certificates(now: datetime) -> Iterator[Finding]:
         try:
             until = probes.certificate_until(url)
         except OSError as trouble:
-            yield _problem(
-                "Certificates", f"{url}: {trouble}.", "Renew it, or correct the address."
-            )
+            yield problem("Certificates", f"{url}: {trouble}.", "Renew it, or correct the address.")
             continue
         if until and until - now < EXPIRES:
-            yield _warning(
+            yield warning(
                 "Certificates", f"The one of {url} ends on {until:%Y-%m-%d}.", "Renew it."
             )
         elif until:
-            yield _fine("Certificates", f"The one of {url} is good until {until:%Y-%m-%d}.")
+            yield fine("Certificates", f"The one of {url} is good until {until:%Y-%m-%d}.")
 
 
 def _redis() -> Iterator[Finding]:
@@ -203,12 +193,12 @@ def _redis() -> Iterator[Finding]:
     except redis.ResponseError:
         return  # we may not ask: somebody else runs it
     except (redis.RedisError, OSError):
-        yield _problem("Redis", "It does not answer.", "Start it, or correct REDIS_URL.")
+        yield problem("Redis", "It does not answer.", "Start it, or correct REDIS_URL.")
         return
     if keeps:
-        yield _fine("Redis", "It keeps what it holds on disk.")
+        yield fine("Redis", "It keeps what it holds on disk.")
     else:
-        yield _warning(
+        yield warning(
             "Redis", "It forgets everything when it restarts: trunks, rules and running calls.",
             "Switch on appendonly in its configuration.",
         )  # fmt: skip

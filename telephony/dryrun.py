@@ -12,6 +12,7 @@ from telephony.routing import Invite, Outcome, Route, Table
 from telephony.sync import LiveRule, LiveTrunk
 
 SILENCE = "LiveKit never answers: the call rings until the carrier gives up."
+ADD_RULE = "Add a rule which names this trunk, and a published project to answer."
 SAME_END = 6  # digits at the end which two ways of writing one number share
 
 
@@ -56,11 +57,14 @@ def answer(invite: Invite, route: Route) -> Answer:
         case Outcome.NO_TRUNK:
             advice = _why_no_trunk(invite, route)
             headline = SILENCE
+        case Outcome.NO_AGENT if route.rule and route.rule.spec.tag == sync.NO_RULE:
+            advice = ADD_RULE
+            headline = "The call is refused: no rule says who answers."
         case Outcome.NO_AGENT:
             advice = _why_no_trunk(invite, route)
             headline = "The call is refused: nobody here has the number."
         case Outcome.NO_RULE:
-            advice = "Add a rule which names this trunk, and a published project to answer."
+            advice = ADD_RULE
             headline = f"{SILENCE} No rule says who answers."
         case Outcome.CLASH:
             advice = "Take the number out of all trunks but one; those not ours with `lk sip`."
@@ -147,6 +151,8 @@ def _trunk_name(live: LiveTrunk) -> str:
 def _rule_name(live: LiveRule) -> str:
     if live.spec.tag == sync.UNKNOWN_RULE:
         return "Our rule for numbers nobody here has"
+    if live.spec.tag == sync.NO_RULE:
+        return "Our rule for trunks without a rule"
     if sync.is_our_tag(live.spec.tag):
         row = DispatchRule.objects.filter(pk=_pk(live.spec.tag)).first()
         return f"Rule “{row or live.remote_id}”"

@@ -10,7 +10,7 @@ from django.forms import BaseInlineFormSet
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from agents import seal
-from telephony import push, shapes
+from telephony import forms_media, push, shapes
 from telephony.errors import NumberTaken
 from telephony.models import DispatchRule, Number, Trunk
 
@@ -43,7 +43,7 @@ class LinesField(forms.Field):
         return bool(self.prepare_value(initial) != self.prepare_value(data))
 
 
-class TrunkForm(forms.ModelForm):  # type: ignore[type-arg]
+class TrunkForm(forms_media.MediaForm):
     allowed_addresses = LinesField(
         shape=shapes.network,
         help_text="Inbound: the provider's IP addresses or networks, one a line.",
@@ -63,7 +63,7 @@ class TrunkForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Trunk
         fields = (
             "name", "direction", "enabled", "allowed_addresses", "auth_username", "address",
-            "transport", "caller_ids",
+            "transport", "caller_ids", *forms_media.FIELDS,
         )  # fmt: skip
 
     def clean_address(self) -> str:

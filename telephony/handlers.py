@@ -18,7 +18,9 @@ _NOT_GONE = {"duplicate_identity", "migration", "state_mismatch"}
 def participant_joined(*, payload: Mapping[str, Any]) -> None:
     room, who = payload["room"], payload["participant"]
     if who["kind"] == "sip" and services.is_unknown_number(room["name"]):
-        _refuse_unknown(payload)
+        _refuse(payload, reason="unknown_number")
+    if who["kind"] == "sip" and services.is_without_rule(room["name"]):
+        _refuse(payload, reason="no_rule")
     if who["kind"] != "sip" or not services.is_ours(room["name"]):
         return
     if not legs.is_main(who["identity"]):
@@ -89,16 +91,15 @@ def _who(payload: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _refuse_unknown(payload: Mapping[str, Any]) -> None:
-    """LiveKit refuses by itself a second later; so it needs no sweep."""
+def _refuse(payload: Mapping[str, Any], *, reason: str) -> None:
+    """LiveKit refuses by itself when ringing has lasted; so it needs no sweep."""
     room, leg = payload["room"], services.leg(payload["participant"]["attributes"])
     call = services.note_unknown_number(
         room=room["name"],
         room_sid=room["sid"],
         at=datetime.fromisoformat(room.get("created_at") or payload["at"]),
-        sip_call_id=leg["sip_call_id"],
-        caller=leg["caller"],
-        called=leg["called"],
+        reason=reason,
+        **leg,
     )
     after_commit(tasks.refuse_call.delay, call_id=call.pk)
 

@@ -9,9 +9,11 @@ from django.db.models import Q
 from agents.entries import END_REASONS
 from agents.models import Project
 from telephony.lifecycle import OPEN_STATES, CallState
+from telephony.models_media import MediaSettings
 
 ROOM_PREFIX = "call"  # a room made by one of our rows' rules is called call_<caller>_<random>
 UNKNOWN_PREFIX = "unknown"  # rooms of callers who dialled a number which is not ours
+NO_RULE_PREFIX = "norule"  # … a number whose trunk no rule names
 _OPEN = sorted(state.value for state in OPEN_STATES)
 
 
@@ -40,7 +42,7 @@ class Synced(models.Model):
         abstract = True
 
 
-class Trunk(Synced):
+class Trunk(MediaSettings, Synced):
     """A line to or from a SIP provider."""
 
     class Direction(models.TextChoices):

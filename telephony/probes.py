@@ -1,12 +1,14 @@
 """Asks the parts around telephony whether they are fit for calls. Each raises OSError, or what its
 driver raises, when nobody answers."""
 
+import ipaddress
 import socket
 import ssl
 import urllib.error
 import urllib.request
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 import redis
@@ -17,7 +19,8 @@ WAIT_S = 2.0
 
 
 def sip_status(address: str) -> int:
-    """What a SIP server (host:port) answers to OPTIONS."""
+    """What a SIP server (host:port) answers to OPTIONS. livekit-sip answers 200 even with
+    hide_inbound_port (seen on 1.8.0)."""
     host, _, port = address.rpartition(":")
     return options(host, int(port), wait_s=WAIT_S)
 
@@ -62,3 +65,41 @@ def redis_keeps(url: str) -> bool:
         if facts.get("aof_enabled"):
             return True
         return bool(client.config_get("save").get("save"))
+
+
+class Reach(StrEnum):
+    ANSWERS = "answers"
+    SILENT = "silent"
+    UNKNOWN_HOST = "unknown host"
+
+
+def carrier(address: str, transport: str) -> Reach:
+    """Whether a carrier's host (host or host:port) exists and answers. Raises nothing."""
+    host, port = _host_and_port(address, 5061 if transport == "tls" else 5060)
+    try:
+        socket.getaddrinfo(host, port)
+    except (OSError, UnicodeError):
+        return Reach.UNKNOWN_HOST
+    try:
+        if transport in {"tcp", "tls"}:
+            socket.create_connection((host, port), WAIT_S).close()
+        else:
+            options(host, port, wait_s=WAIT_S)
+    except (OSError, UnicodeError):
+        return Reach.SILENT
+    return Reach.ANSWERS
+
+
+def _host_and_port(address: str, usual: int) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    return (host, int(port)) if colon and port.isdecimal() else (address, usual)
+
+
+def is_public(address: str) -> bool:
+    """Whether host:port is reached from the Internet, as far as its name tells. A name which cannot
+    be found counts as public: it may be known elsewhere."""
+    host, _ = _host_and_port(address, 5060)
+    try:
+        return ipaddress.ip_address(socket.gethostbyname(host)).is_global
+    except (OSError, UnicodeError):
+        return True

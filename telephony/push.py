@@ -21,6 +21,7 @@ from telephony.sync import InboundTrunkSpec, LiveRule, LiveTrunk, RuleSpec, Spec
 from telephony.wanted import Wanted
 
 UNKNOWN = "unknown numbers"  # how we speak of the trunk and rule which no row stands for
+NO_RULE = "trunks without a rule"
 FOREIGN_KEY, FOREIGN_S = "telephony:foreign", 120  # what the last look saw, kept for the forms
 Live = LiveTrunk | LiveRule
 
@@ -57,7 +58,7 @@ class _Kind:
         return found
 
     def called(self, tag: str) -> str:
-        return f"{self.noun} “{self.rows.get(tag, UNKNOWN)}”"
+        return f"{self.noun} “{self.rows.get(tag, NO_RULE if tag == sync.NO_RULE else UNKNOWN)}”"
 
 
 def push(*, now: datetime, gateway: Gateway, apply: bool = True) -> Report:
@@ -73,12 +74,12 @@ def push(*, now: datetime, gateway: Gateway, apply: bool = True) -> Report:
         trunks, rules = _trunks(gateway), _rules(gateway)
         _warn(trunks, rules, report)
         expected = {tag: "new" for tag, want in trunks.wanted.items() if want.spec}
-        rules.wanted = _wanted_rules(rules.rows.values(), expected | _ids(trunks))
+        rules.wanted = _wanted_rules(rules, trunks, expected | _ids(trunks))
         for kind in (rules, trunks):
             _delete_orphans(kind, report, apply=apply)
         _settle(trunks, now, report, apply=apply)
         if apply:
-            rules.wanted = _wanted_rules(rules.rows.values(), _ids(trunks))
+            rules.wanted = _wanted_rules(rules, trunks, _ids(trunks))
             _delete_orphans(rules, report, apply=apply)
         _settle(rules, now, report, apply=apply)
     except GatewayUnavailable as trouble:
@@ -129,9 +130,23 @@ def _wildcards(trunks: Iterable[Live]) -> list[Live]:
     ]
 
 
-def _wanted_rules(rows: Iterable[Any], trunk_ids: Mapping[str, str]) -> dict[str, Wanted]:
+def _wanted_rules(rules: _Kind, trunks: _Kind, trunk_ids: Mapping[str, str]) -> dict[str, Wanted]:
+    rows: Iterable[Any] = rules.rows.values()
     mine = {sync.rule_tag(row.pk): wanted.rule(row, trunk_ids=trunk_ids) for row in rows}
-    return mine | {sync.UNKNOWN_RULE: wanted.unknown_rule(trunk_ids.get(sync.UNKNOWN_TRUNK, ""))}
+    foreign = [
+        live.spec
+        for live in rules.live
+        if isinstance(live, LiveRule) and not sync.is_our_tag(live.spec.tag)
+    ]
+    inbound = {
+        tag: i
+        for tag, i in trunk_ids.items()
+        if isinstance(trunks.wanted[tag].spec, InboundTrunkSpec)
+    }
+    return mine | {
+        sync.UNKNOWN_RULE: wanted.unknown_rule(trunk_ids.get(sync.UNKNOWN_TRUNK, "")),
+        sync.NO_RULE: wanted.no_rule(mine.values(), inbound, foreign),
+    }
 
 
 def _ids(trunks: _Kind) -> dict[str, str]:

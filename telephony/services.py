@@ -9,7 +9,15 @@ from django.db.models import Q
 from agents.models import Project, PublishedPlan
 from telephony import events, lifecycle
 from telephony.lifecycle import CallState
-from telephony.models import ROOM_PREFIX, UNKNOWN_PREFIX, Call, DispatchRule, Number, Trunk
+from telephony.models import (
+    NO_RULE_PREFIX,
+    ROOM_PREFIX,
+    UNKNOWN_PREFIX,
+    Call,
+    DispatchRule,
+    Number,
+    Trunk,
+)
 
 
 def is_ours(room: str) -> bool:
@@ -22,9 +30,22 @@ def is_unknown_number(room: str) -> bool:
     return room.startswith(f"{UNKNOWN_PREFIX}_")
 
 
+def is_without_rule(room: str) -> bool:
+    """Whether a room holds a caller whose trunk no rule of a row names."""
+    return room.startswith(f"{NO_RULE_PREFIX}_")
+
+
 @transaction.atomic
 def note_unknown_number(
-    *, room: str, at: datetime, room_sid: str, sip_call_id: str, caller: str, called: str
+    *,
+    room: str,
+    at: datetime,
+    room_sid: str,
+    sip_call_id: str,
+    caller: str,
+    called: str,
+    trunk_remote_id: str = "",
+    reason: str = "unknown_number",
 ) -> Call:
     """A call which is over before it began, for the supervisor's list. Noting it again is fine.
 
@@ -38,13 +59,16 @@ def note_unknown_number(
             "caller": caller,
             "called": called,
             "state": CallState.FAILED,
-            "end_reason": "unknown_number",
+            "end_reason": reason,
             "started_at": at,
             "ended_at": at,
             "last_seen_at": at,
         },
     )
     if is_new:
+        if reason != "unknown_number":
+            _place(call, trunk_remote_id=trunk_remote_id, plan_digest="")
+            call.save()
         _tell_over(call)
     return call
 

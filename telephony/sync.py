@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 OWNER = "contactcenter"
 # of the trunk and the rule which refuse calls to numbers nobody here has
 UNKNOWN_TRUNK, UNKNOWN_RULE = f"{OWNER}:trunk:unknown", f"{OWNER}:rule:unknown"
+# of the rule which refuses calls to trunks which no rule of a row names
+NO_RULE = f"{OWNER}:rule:none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,17 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InboundTrunkSpec(Spec):
+class MediaSpec(Spec):
+    """What a trunk of either direction may say of sound and headers."""
+
+    encryption: str = "disable"  # allow, require
+    codecs: tuple[str, ...] = ()  # PCMU, PCMA, G722; empty: any
+    include_headers: str = "none"  # x, all
+    header_attributes: tuple[tuple[str, str], ...] = ()  # header, name of the attribute; sorted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundTrunkSpec(MediaSpec):
     name: str
     numbers: tuple[str, ...]
     allowed_addresses: tuple[str, ...]
@@ -37,13 +49,15 @@ class InboundTrunkSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundTrunkSpec(Spec):
+class OutboundTrunkSpec(MediaSpec):
     name: str
     address: str
     transport: str  # auto, udp, tcp or tls
     numbers: tuple[str, ...]
     auth_username: str = ""
     auth_password: str = field(default="", repr=False)
+    from_host: str = ""
+    destination_country: str = ""
 
 
 TrunkSpec = InboundTrunkSpec | OutboundTrunkSpec

@@ -6,7 +6,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils import timezone
 
-from telephony import inbox, push, watch, wiring
+from telephony import inbox, push, testline, watch, wiring
 from telephony.errors import GatewayUnavailable
 
 log = logging.getLogger(__name__)
@@ -65,8 +65,14 @@ def watch_call(*, call_id: int, **_newer: object) -> None:
 
 @shared_task
 def refuse_call(*, call_id: int, **_newer: object) -> None:
-    """A call to a number nobody here has. A second run finds its room gone."""
+    """A call which nobody here answers. A second run finds its room gone."""
     _unless_away(watch.refuse_unknown, call_id=call_id)
+
+
+@shared_task
+def test_call(**_newer: object) -> None:
+    """Asked for on a page, which shows what `testline.last` remembers. Never repeated."""
+    testline.run(now=timezone.now())
 
 
 def _unless_away(service: Any, **arguments: object) -> None:

@@ -10,10 +10,14 @@ from livekit.protocol.egress import EgressInfo, EgressStatus
 from livekit.protocol.models import ParticipantInfo, Room
 from livekit.protocol.room import RoomConfiguration
 from livekit.protocol.sip import (
+    SIPCodec,
     SIPDispatchRule,
     SIPDispatchRuleIndividual,
     SIPDispatchRuleInfo,
+    SIPHeaderOptions,
     SIPInboundTrunkInfo,
+    SIPMediaConfig,
+    SIPMediaEncryption,
     SIPOutboundTrunkInfo,
     SIPTransport,
 )
@@ -25,22 +29,28 @@ from telephony.sync import (
     LiveTrunk,
     OutboundTrunkSpec,
     RuleSpec,
+    TrunkSpec,
 )
 
 # set by the server, or compared by us
 _INBOUND = {
     "sip_trunk_id", "name", "metadata", "numbers", "allowed_addresses", "auth_username",
-    "auth_password", "ringing_timeout", "created_at", "updated_at",
+    "auth_password", "ringing_timeout", "created_at", "updated_at", "media", "include_headers",
+    "headers_to_attributes",
 }  # fmt: skip
 _OUTBOUND = {
     "sip_trunk_id", "name", "metadata", "address", "transport", "numbers", "auth_username",
-    "auth_password", "created_at", "updated_at",
+    "auth_password", "created_at", "updated_at", "media", "include_headers",
+    "headers_to_attributes", "from_host", "destination_country",
 }  # fmt: skip
 _RULE = {
     "sip_dispatch_rule_id", "rule", "trunk_ids", "name", "room_config", "created_at", "updated_at",
 }  # fmt: skip
 _ROOM_CONFIG = {"empty_timeout", "departure_timeout", "agents"}
 _AGENT = {"agent_name", "metadata"}
+_MEDIA = {"encryption", "codecs", "only_listed_codecs"}
+_HEADERS = {"none": "SIP_NO_HEADERS", "x": "SIP_X_HEADERS", "all": "SIP_ALL_HEADERS"}
+CODEC_RATE = 8000  # as SDP names them; of G.722 too, though it sounds at 16 kHz
 
 
 def _extras(message: Message, known: set[str], prefix: str = "") -> tuple[str, ...]:
@@ -61,6 +71,7 @@ def inbound_message(spec: InboundTrunkSpec) -> SIPInboundTrunkInfo:
         auth_username=spec.auth_username,
         auth_password=spec.auth_password,
         ringing_timeout=Duration(seconds=spec.ringing_timeout_s),
+        **_media_message(spec),
     )
 
 
@@ -73,7 +84,49 @@ def outbound_message(spec: OutboundTrunkSpec) -> SIPOutboundTrunkInfo:
         numbers=spec.numbers,
         auth_username=spec.auth_username,
         auth_password=spec.auth_password,
+        from_host=spec.from_host,
+        destination_country=spec.destination_country,
+        **_media_message(spec),
     )
+
+
+def _media_message(spec: TrunkSpec) -> dict[str, Any]:
+    """Nothing is sent for what is as LiveKit has it anyway."""
+    media = SIPMediaConfig(
+        only_listed_codecs=bool(spec.codecs),
+        codecs=[SIPCodec(name=name, rate=CODEC_RATE) for name in spec.codecs],
+        **({} if spec.encryption == "disable" else {"encryption": _encryption(spec.encryption)}),
+    )
+    return {
+        **({"media": media} if media.ListFields() else {}),
+        "include_headers": _HEADERS[spec.include_headers],
+        "headers_to_attributes": dict(spec.header_attributes),
+    }
+
+
+def _encryption(name: str) -> Any:
+    return f"SIP_MEDIA_ENCRYPT_{name.upper()}"
+
+
+def _live_media(info: SIPInboundTrunkInfo | SIPOutboundTrunkInfo) -> dict[str, Any]:
+    media = info.media
+    encryption = SIPMediaEncryption.Name(media.encryption)
+    codecs = [codec.name.upper() for codec in media.codecs]
+    return {
+        "encryption": encryption.removeprefix("SIP_MEDIA_ENCRYPT_").lower(),
+        # a list which only prefers is none of ours
+        "codecs": tuple(codecs if media.only_listed_codecs else []),
+        "include_headers": next(
+            name for name, value in _HEADERS.items()
+            if value == SIPHeaderOptions.Name(info.include_headers)
+        ),
+        "header_attributes": tuple(sorted(info.headers_to_attributes.items())),
+    }  # fmt: skip
+
+
+def _media_extras(info: SIPInboundTrunkInfo | SIPOutboundTrunkInfo) -> tuple[str, ...]:
+    preferred = bool(info.media.codecs) and not info.media.only_listed_codecs
+    return _extras(info.media, _MEDIA, "media.") + (("media.codecs",) if preferred else ())
 
 
 def rule_message(spec: RuleSpec) -> SIPDispatchRuleInfo:
@@ -100,7 +153,8 @@ def live_inbound(info: SIPInboundTrunkInfo) -> LiveTrunk:
         auth_username=info.auth_username,
         auth_password=info.auth_password,
         ringing_timeout_s=info.ringing_timeout.seconds,
-        extras=_extras(info, _INBOUND),
+        extras=_extras(info, _INBOUND) + _media_extras(info),
+        **_live_media(info),
     )
     return LiveTrunk(remote_id=info.sip_trunk_id, spec=spec)
 
@@ -114,7 +168,10 @@ def live_outbound(info: SIPOutboundTrunkInfo) -> LiveTrunk:
         numbers=tuple(info.numbers),
         auth_username=info.auth_username,
         auth_password=info.auth_password,
-        extras=_extras(info, _OUTBOUND),
+        from_host=info.from_host,
+        destination_country=info.destination_country,
+        extras=_extras(info, _OUTBOUND) + _media_extras(info),
+        **_live_media(info),
     )
     return LiveTrunk(remote_id=info.sip_trunk_id, spec=spec)
 

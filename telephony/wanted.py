@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
+from typing import Any
 
 from django.conf import settings
 
 from agents import seal
 from telephony import sync
-from telephony.models import ROOM_PREFIX, UNKNOWN_PREFIX, DispatchRule, Trunk
+from telephony.models import NO_RULE_PREFIX, ROOM_PREFIX, UNKNOWN_PREFIX, DispatchRule, Trunk
 from telephony.sync import (
+    NO_RULE,
     UNKNOWN_RULE,
     UNKNOWN_TRUNK,
     InboundTrunkSpec,
@@ -57,6 +59,7 @@ def _inbound(row: Trunk, password: str) -> Wanted:
             ringing_timeout_s=settings.RINGING_SECONDS,
             auth_username=row.auth_username,
             auth_password=password,
+            **_media(row),
         )
     )
 
@@ -73,8 +76,21 @@ def _outbound(row: Trunk, password: str) -> Wanted:
             numbers=tuple(row.caller_ids),
             auth_username=row.auth_username,
             auth_password=password,
+            from_host=row.from_host,
+            destination_country=row.destination_country,
+            **_media(row),
         )
     )
+
+
+def _media(row: Trunk) -> dict[str, Any]:
+    attributes = {str(header): str(name) for header, name in row.header_attributes.items()}
+    return {
+        "encryption": row.media_encryption,
+        "codecs": tuple(row.codecs),
+        "include_headers": row.include_headers,
+        "header_attributes": tuple(sorted(attributes.items())),
+    }
 
 
 def rule(row: DispatchRule, *, trunk_ids: Mapping[str, str]) -> Wanted:
@@ -145,6 +161,38 @@ def unknown_rule_spec(trunk_id: str) -> RuleSpec:
         tag=UNKNOWN_RULE,
         trunk_ids=(trunk_id,),
         room_prefix=UNKNOWN_PREFIX,
+        agent_name="",
+        agent_metadata="",
+        empty_timeout_s=5,
+        departure_timeout_s=1,
+    )
+
+
+# --- trunks which no rule names -------------------------------------------------------------------
+
+
+def no_rule(
+    rules: Iterable[Wanted], trunk_ids: Mapping[str, str], foreign: Iterable[RuleSpec]
+) -> Wanted:
+    """A rule without an agent for those of our trunks which no other rule names.
+
+    LiveKit never answers a call whose trunk has no rule, and the caller would ring for ever. Where
+    somebody else's rule takes such calls, or any call at all, they stay his.
+    """
+    others = list(foreign)
+    if any(not rule.trunk_ids for rule in others):
+        return Wanted()
+    ours = [want.spec for want in rules if isinstance(want.spec, RuleSpec)]
+    named = {trunk for rule in (*ours, *others) for trunk in rule.trunk_ids}
+    left = sorted({i for tag, i in trunk_ids.items() if tag != UNKNOWN_TRUNK} - named)
+    return Wanted(spec=no_rule_spec(left)) if left else Wanted()
+
+
+def no_rule_spec(trunk_ids: Iterable[str]) -> RuleSpec:
+    return RuleSpec(
+        tag=NO_RULE,
+        trunk_ids=tuple(trunk_ids),
+        room_prefix=NO_RULE_PREFIX,
         agent_name="",
         agent_metadata="",
         empty_timeout_s=5,

@@ -101,8 +101,9 @@ def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
 
 
 def refuse_unknown(*, call_id: int, now: datetime, gateway: Gateway) -> None:
-    """End the ringing of somebody who dialled a number nobody here has. The call is noted over."""
-    call = Call.objects.filter(pk=call_id, end_reason="unknown_number").first()
+    """End the ringing of somebody whose number or trunk nobody answers. The call is noted over."""
+    reasons = ("unknown_number", "no_rule")
+    call = Call.objects.filter(pk=call_id, end_reason__in=reasons).first()
     if call:
         gateway.delete_room(room=call.room)
 

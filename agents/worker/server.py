@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from livekit.agents import AgentServer
 
-from agents.worker import session, warm
+from agents.worker import echo, session, warm
 from agents.worker.admission import Admission
 from agents.worker.config import Config
 from agents.worker.courier import Courier
@@ -48,6 +48,7 @@ async def serve(config: Config) -> int:
     async with Desk(config.control_url, config.worker_token) as desk:
         keeper = Keeper(config, desk)
         await keeper.make_apology()
+        await echo.make_announcement(config)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(keeper.look(), FIRST_PLANS_S)
         code = await _serve(config, desk, keeper, bench, stopping)

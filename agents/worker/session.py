@@ -14,7 +14,7 @@ from livekit.agents.voice import CloseEvent, CloseReason
 from agents.menus import KEYS
 from agents.plan import CallPlan, PlanError
 from agents.seal import SealBroken
-from agents.worker import plans, prepare, pulse, spool
+from agents.worker import echo, plans, prepare, pulse, spool
 from agents.worker.bot import Bot
 from agents.worker.chain.health import SharedHealth
 from agents.worker.config import Config
@@ -33,6 +33,9 @@ PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller ri
 
 async def take_call(ctx: JobContext) -> None:
     """The job's entry point. Returns when the line stands; the call ends by itself."""
+    if echo.is_asked(ctx.job.metadata):
+        await echo.run(ctx, ctx.proc.userdata["config"])
+        return
     call = PhoneCall(ctx, ctx.proc.userdata["config"])
     ctx.proc.userdata["call"] = call
     await call.open()

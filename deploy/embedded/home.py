@@ -83,6 +83,7 @@ def _derived(env: dict[str, str], data: Path) -> dict[str, str]:
         "PUBLIC_URL": web,
         "CONTROL_URL": web,
         "WORKER_HOST": "127.0.0.1",
+        "SIP_LOG": str(data / "log" / "livekit-sip.log"),
         "WORKER_DATA_DIR": str(data / "worker"),
         # boto3 and others would ask a proxy of this machine for our own loopback addresses
         "NO_PROXY": _no_proxy(env),

@@ -42,6 +42,7 @@ class Call:
         self.audio = Audio()
         self.leg.on_answer, self.leg.on_end = self._talk, self.audio.stop
         self._sender: asyncio.Task[None] | None = None
+        self.media = ""  # the address at which the other side wants sound, once it has answered
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -67,6 +68,7 @@ class Call:
         self.audio.close()
 
     def _talk(self, peer: tuple[str, int]) -> None:
+        self.media = peer[0]
         self._sender = asyncio.create_task(self.audio.run(peer))
 
     async def answered(self, timeout_s: float = 30) -> None:

@@ -22,6 +22,7 @@ class MediaPlane:
     url: str
     redis_url: str
     sip_port: int = 0
+    sip_log: Path = Path()
     key: str = KEY
     secret: str = SECRET
 
@@ -83,6 +84,7 @@ def media_plane(home: Path, *, hook_url: str = "", sip: bool = False) -> Iterato
             url=f"ws://127.0.0.1:{port}",
             redis_url=f"redis://127.0.0.1:{redis}/0",
             sip_port=sip_port,
+            sip_log=home / "sip.log",
         )
 
 
@@ -125,4 +127,5 @@ def _sip_config(sip_port: int, health: int, port: int, redis: int) -> dict[str, 
         "nat_1_to_1_ip": "127.0.0.1",
         "rtp_port": f"{first}-{first + 100}",
         "health_port": health,
+        "logging": {"json": True, "level": "info"},
     }

@@ -5,6 +5,7 @@ import socket
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from livekit import api
@@ -52,7 +53,17 @@ def rule(*trunks: str, pk: int = 1, **values) -> RuleSpec:
     return replace(spec, **values)
 
 
-@pytest.mark.parametrize("spec", [inbound(), OUTBOUND], ids=["inbound", "outbound"])
+STRICT: dict[str, Any] = {
+    "encryption": "require", "codecs": ("PCMA", "G722"), "include_headers": "x",
+    "header_attributes": (("X-Account", "account"), ("X-Tenant", "tenant")),
+}  # fmt: skip
+SPECS = [
+    inbound(), OUTBOUND, inbound(**STRICT), inbound(encryption="allow", include_headers="all"),
+    replace(OUTBOUND, **STRICT, from_host="example.com", destination_country="DE"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=["in", "out", "in strict", "in all", "out strict"])
 def test_a_trunk_comes_back_as_it_was_put(gateway, spec):
     remote_id = gateway.put_trunk(spec, remote_id="")
     (live,) = gateway.list_trunks()
@@ -167,6 +178,9 @@ def test_fields_somebody_else_sets_are_seen_as_a_difference(real_livekit, real_g
         async with api.LiveKitAPI(real_livekit.url, real_livekit.key, real_livekit.secret) as lk:
             found = await lk.sip.list_inbound_trunk(api.ListSIPInboundTrunkRequest())
             found.items[0].headers_to_attributes["X-Tenant"] = "tenant"
+            found.items[0].headers["X-Theirs"] = "1"
+            found.items[0].media.media_timeout.seconds = 60
+            found.items[0].media.codecs.add(name="PCMA", rate=8000)
             await lk.sip.update_inbound_trunk(trunk, found.items[0])
             rules = await lk.sip.list_dispatch_rule(api.ListSIPDispatchRuleRequest())
             rules.items[0].rule.dispatch_rule_individual.pin = "1234"
@@ -174,7 +188,11 @@ def test_fields_somebody_else_sets_are_seen_as_a_difference(real_livekit, real_g
             await lk.sip.update_dispatch_rule(made, rules.items[0])
 
     asyncio.run(meddle())
-    assert real_gateway.list_trunks()[0].spec.extras == ("headers_to_attributes",)
+    seen = real_gateway.list_trunks()[0].spec
+    assert seen.header_attributes == (("X-Tenant", "tenant"),)
+    assert sync.differences(inbound(), seen) == [
+        "header_attributes", "headers", "media.media_timeout", "media.codecs",
+    ]  # fmt: skip
     extras = set(real_gateway.list_rules()[0].spec.extras)
     assert extras == {"rule.pin", "room_config.max_participants"}
 

@@ -36,8 +36,9 @@ class FakeGateway:
 
     @property
     def answers(self) -> dict[str, RuleSpec]:
-        """The rules without the one for unknown numbers."""
-        return {i: spec for i, spec in self.rules.items() if spec.tag != sync.UNKNOWN_RULE}
+        """The rules of rows: without those which refuse."""
+        refusing = {sync.UNKNOWN_RULE, sync.NO_RULE}
+        return {i: spec for i, spec in self.rules.items() if spec.tag not in refusing}
 
     # --- what a test does to it -----------------------------------------------------------------
 

@@ -146,12 +146,12 @@ def test_each_number_is_tried(livekit, pushed):
               name="Quiet line")  # fmt: skip
     push.push(now=NOW, gateway=livekit)
     (problem,) = found(livekit, "Number +12025550101")
-    assert problem.text.endswith("No rule says who answers.")
+    assert problem.text == "The call is refused: no rule says who answers."
 
 
 def test_without_numbers_nobody_can_call(livekit):
     (finding,) = found(livekit, "Number")
-    assert (finding.level, finding.advice) == (Level.WARNING, "Add one to a trunk.")
+    assert (finding.level, finding.advice) == (Level.WARNING, "Use Trunks → Connect a number.")
 
 
 def test_many_findings_of_one_kind_are_counted(livekit, pushed):

@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 
 from agents import seal
-from telephony import push, shapes
+from telephony import push, shapes, wanted
 from telephony.forms import DispatchRuleForm, NumberForm, TrunkForm
 from telephony.models import DispatchRule, Number, Trunk
 from telephony.sync import InboundTrunkSpec
@@ -281,3 +281,43 @@ def test_a_stored_password_is_on_no_page(admin_client):
     page = admin_client.get(f"/admin/telephony/trunk/{trunk.pk}/change/").content.decode()
     assert "hunter2" not in page
     assert trunk.sealed_auth_password not in page
+
+
+# --- what carriers want -------------------------------------------------------------------------
+
+
+def test_what_a_carrier_wants_is_kept_and_pushed():
+    form = trunk_form(
+        allowed_addresses="127.0.0.1", media_encryption="require", codecs=["PCMA", "G722"],
+        include_headers="x", header_attributes='{"X-Account": "account"}',
+    )  # fmt: skip
+    assert form.errors == {}
+    trunk = form.save()
+    trunk.numbers.create(e164="+12025550100")
+    spec = wanted.trunk(trunk).spec
+    assert isinstance(spec, InboundTrunkSpec)
+    assert (spec.encryption, spec.codecs, spec.include_headers) == (
+        "require",
+        ("PCMA", "G722"),
+        "x",
+    )
+    assert spec.header_attributes == (("X-Account", "account"),)
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [
+        ("header_attributes", '{"Via": "via"}', "belongs to the call itself"),
+        ("header_attributes", '{"X Account": "a"}', "is no name of a SIP header"),
+        ("header_attributes", '{"X-A": "a b"}', "is no name: letters"),
+        ("header_attributes", "[]", ""),
+        ("codecs", ["OPUS"], "not one of the available choices"),
+        ("destination_country", "D1", "Write its two letters"),
+        ("from_host", "sip:example.com", "is no host"),
+    ],
+)
+def test_what_no_carrier_can_want_is_told(field, typed, words):
+    form = trunk_form(allowed_addresses="127.0.0.1", **{field: typed})
+    told = " ".join(map(str, form.errors.get(field, [])))
+    assert words in told
+    assert bool(told) == bool(words)

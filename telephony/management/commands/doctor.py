@@ -6,9 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from telephony import doctor, dryrun, shapes, wiring
-from telephony.doctor import Level
+from telephony import doctor, dryrun, shapes, testline, wiring
+from telephony.doctor import Level, Scope
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.models import Number, Trunk
 
 STYLES = {Level.PROBLEM: "ERROR", Level.WARNING: "WARNING", Level.FINE: "SUCCESS"}
 
@@ -19,13 +20,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--called", default="", help="the number dialled, as the carrier sends")
         parser.add_argument("--address", default="", help="where the call comes from (IP address)")
+        parser.add_argument("--trunk", default="", help="examine this trunk alone (its name)")
+        parser.add_argument("--number", default="", help="examine this number alone")
+        parser.add_argument("--call", action="store_true", help="place a test call first")
         parser.add_argument("--json", action="store_true", help="print JSON only")
 
     def handle(self, *args: Any, called: str, address: str, **options: Any) -> None:
         if called:
             self._dry_run(called, address, as_json=options["json"])
         else:
-            self._examine(as_json=options["json"])
+            scope = self._scope(options["trunk"], options["number"])
+            if options["call"]:
+                testline.run(now=timezone.now())
+            self._examine(scope, as_json=options["json"])
 
     def _dry_run(self, called: str, address: str, *, as_json: bool) -> None:
         try:
@@ -37,8 +44,21 @@ class Command(BaseCommand):
         if not told.works:
             raise SystemExit(1)
 
-    def _examine(self, *, as_json: bool) -> None:
-        found = doctor.examine(gateway=wiring.gateway(), now=timezone.now())
+    def _scope(self, trunk: str, number: str) -> Scope | None:
+        if number:
+            row = Number.objects.filter(e164=number).select_related("trunk").first()
+            if row is None:
+                raise CommandError(f"No trunk has the number {number}. Write it as +12025550100.")
+            return Scope(trunk=row.trunk, number=row)
+        if not trunk:
+            return None
+        found = Trunk.objects.filter(name=trunk).first()
+        if found is None:
+            raise CommandError(f"There is no trunk “{trunk}”. Write its name as the admin does.")
+        return Scope(trunk=found)
+
+    def _examine(self, scope: Scope | None, *, as_json: bool) -> None:
+        found = doctor.examine(gateway=wiring.gateway(), now=timezone.now(), scope=scope)
         lines = [line for finding in found for line in self._lines(finding)]
         self._print([finding.plain() for finding in found], lines, as_json=as_json)
         if any(finding.level == Level.PROBLEM for finding in found):
