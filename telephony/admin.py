@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from telephony import push, shapes, tasks
+from telephony.admin_carriers import CarrierHookAdmin as CarrierHookAdmin
 from telephony.admin_doctor import DoctorPage
 from telephony.admin_numbers import FindsNumbers
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from agents import presence
-from telephony import dryrun, probes, push
+from telephony import carrier_health, carrier_hooks, dryrun, probes, push
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.gateway import Gateway
 from telephony.lifecycle import CallState
@@ -55,7 +55,7 @@ def _problem(about: str, text: str, advice: str = "") -> Finding:
 def examine(*, gateway: Gateway, now: datetime) -> list[Finding]:
     """All findings, those which stop calls first."""
     found = [
-        *_livekit(gateway, now), *_sip(), *_worker(now), *_hooks(), *_clock(now),
+        *_livekit(gateway, now), *_sip(), *_worker(now), *_hooks(), *_carriers(now), *_clock(now),
         *_certificates(now), *_redis(),
     ]  # fmt: skip
     order = [Level.PROBLEM, Level.WARNING, Level.FINE]
@@ -153,7 +153,7 @@ def _worker(now: datetime) -> Iterator[Finding]:
 
 
 def _hooks() -> Iterator[Finding]:
-    hooks = InboundEvent.objects.order_by("-received_at")
+    hooks = InboundEvent.objects.exclude(name=carrier_hooks.EVENT).order_by("-received_at")
     if newest := hooks.first():
         yield _fine("Hooks", f"LiveKit's last hook came at {newest.received_at:%Y-%m-%d %H:%M}.")
     elif Call.objects.exists():
@@ -163,6 +163,11 @@ def _hooks() -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield _warning("Hooks", "No hook has come yet; there was no call either.")
+
+
+def _carriers(now: datetime) -> Iterator[Finding]:
+    troubles = carrier_health.troubles(now=now)
+    yield from _some([_warning(about, text, advice) for about, text, advice in troubles])
 
 
 def _clock(now: datetime) -> Iterator[Finding]:

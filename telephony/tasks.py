@@ -6,7 +6,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils import timezone
 
-from telephony import inbox, push, watch, wiring
+from telephony import carrier_calls, inbox, push, watch, wiring
 from telephony.errors import GatewayUnavailable
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,12 @@ def watch_call(*, call_id: int, **_newer: object) -> None:
 def refuse_call(*, call_id: int, **_newer: object) -> None:
     """A call to a number nobody here has. A second run finds its room gone."""
     _unless_away(watch.refuse_unknown, call_id=call_id)
+
+
+@shared_task
+def join_carrier_call(*, carrier_call_id: int, **_newer: object) -> None:
+    """A second run finds it joined."""
+    carrier_calls.look_again(carrier_call_id=carrier_call_id)
 
 
 def _unless_away(service: Any, **arguments: object) -> None:

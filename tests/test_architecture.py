@@ -36,6 +36,7 @@ PURE = {
     "telephony/sync.py",
     "telephony/shapes.py",
     "telephony/hours.py",
+    "telephony/carriers",
     "telephony/errors.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",
