@@ -62,14 +62,16 @@ def look_again(*, carrier_call_id: int) -> None:
 @transaction.atomic
 def adopt(leg: Leg) -> None:
     """A leg has become known: what a carrier has told of it already is its own."""
-    alone = CarrierCall.objects.select_for_update().filter(leg=None)
+    alone = CarrierCall.objects.filter(leg=None)
     named = Q(pk=None)
     if leg.carrier_id:
         named |= Q(carrier_id=leg.carrier_id)
     if leg.sip_full_id:
         named |= Q(sip_call_id=leg.sip_full_id)
     found = list(alone.filter(named)[:4]) or _alike(alone, leg)
-    for facts in found:
+    if not found:
+        return
+    for facts in alone.select_for_update().filter(pk__in=[facts.pk for facts in found]):
         _attach(facts, leg)
 
 

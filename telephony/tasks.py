@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from celery import Task, shared_task
+from django.core.cache import cache
 from django.utils import timezone
 
 from telephony import carrier_calls, inbox, push, watch, wiring
@@ -12,6 +13,34 @@ from telephony.errors import GatewayUnavailable
 log = logging.getLogger(__name__)
 
 PUSH_LEASE_S = 100  # below the task time limit: whoever holds it longer has died
+
+
+_WAITING = "events-waiting"
+_NOTICE_S = 5  # a notice nobody took in time is given again with the next event
+
+
+def events_wait() -> None:
+    """Have stored events handled. While a notice is on its way, another one would say nothing new:
+    under load most hooks cost one look at Redis instead of a task each."""
+    if not cache.add(_WAITING, 1, timeout=_NOTICE_S):
+        return
+    try:
+        handle_waiting.delay()
+    except Exception:
+        cache.delete(_WAITING)
+        raise
+
+
+@shared_task(acks_late=True)
+def handle_waiting(**_newer: object) -> None:
+    """The notice is taken down first: what is stored after that gives a new one, and what was
+    stored before is seen here. Several of these at once share the events."""
+    cache.delete(_WAITING)
+    waiting = inbox.waiting_events()
+    for pk in waiting:
+        inbox.handle_event(pk=pk, now=timezone.now())
+    if len(waiting) == inbox.MOST_AT_ONCE:
+        events_wait()
 
 
 @shared_task(acks_late=True)

@@ -99,6 +99,6 @@ def _body(request: HttpRequest) -> bytes | None:
 
 
 def _store(told: Sequence[tuple[str, str, Mapping[str, Any]]], now: datetime) -> None:
-    for pk in inbox.store(told, now=now):
-        # robust: the event is stored, and without a broker the sweep hands it on
-        after_commit(tasks.handle_event.delay, pk=pk)
+    if inbox.store(told, now=now):
+        # robust: the events are stored, and without a broker the sweep hands them on
+        after_commit(tasks.events_wait)
