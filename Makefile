@@ -5,7 +5,7 @@ export SAY DTMF OUT FORMAT PART TARGET CALLER VOICE CALLS
 PROFILE ?= const
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call emulators
+.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call bench-hooks emulators
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,9 @@ bench: setup ## compare with livekit-agents' own sample at the caller's ear (TUR
 
 bench-call: setup ## measure answer, greeting and turn times at the caller's ear
 	@$(VENV)/python -m tests.bench.call
+
+bench-hooks: setup ## take hooks in: ours against naive views, in one run (CALLS, BLOCKS, THREADS)
+	@$(VENV)/python -m tests.bench.hooks
 
 emulators: setup ## stand-ins for all providers, until Ctrl-C: PROFILE=const|zero|jitter
 	@$(VENV)/python -m tests.emulators --profile $(PROFILE)

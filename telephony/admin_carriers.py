@@ -12,6 +12,7 @@ from unfold.decorators import display
 from telephony import carrier_hooks, carriers
 from telephony.forms_carriers import CarrierHookForm
 from telephony.models import CarrierCall, CarrierHook
+from telephony.paging import UpToPaginator
 
 FINE, QUIET, REFUSED, OFF = "Heard", "Not heard yet", "Refused lately", "Switched off"
 
@@ -71,7 +72,9 @@ class CarrierCallAdmin(ModelAdmin):  # type: ignore[misc]
         "price", "currency", "has_call",
     )  # fmt: skip
     list_filter = ("kind", "state")
-    search_fields = ("=carrier_id", "=sip_call_id")
+    search_fields = ("carrier_id__exact", "sip_call_id__exact")
+    search_help_text = "The carrier's id or the SIP Call-ID, as a whole."
+    paginator = UpToPaginator
     ordering = ("-pk",)
     show_full_result_count = False
     list_select_related = False

@@ -72,7 +72,7 @@ def handle_event(*, pk: int, now: datetime) -> bool:
 
 def waiting_events() -> list[int]:
     """Events nobody has tried to handle yet, oldest first."""
-    fresh = InboundEvent.objects.filter(handled_at=None, attempts=0).order_by("pk")
+    fresh = InboundEvent.objects.filter(handled_at=None, attempts=0).order_by("try_after", "pk")
     return list(fresh.values_list("pk", flat=True)[:MOST_AT_ONCE])
 
 

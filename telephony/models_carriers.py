@@ -63,7 +63,7 @@ class CarrierCall(models.Model):
         ENDED = "ended", "Ended"
 
     hook = models.ForeignKey(CarrierHook, models.SET_NULL, null=True, related_name="calls")
-    kind = models.CharField("carrier", max_length=16)
+    kind = models.CharField("carrier", max_length=16, choices=kinds)
     carrier_id = models.CharField("carrier's id", max_length=128)
     call = models.ForeignKey(Call, models.CASCADE, null=True, related_name="carrier_calls")
     leg = models.ForeignKey(Leg, models.SET_NULL, null=True, related_name="carrier_calls")

@@ -40,12 +40,14 @@ class Hook:
     body: bytes
     authorization: str
     genuine: str  # the event's id; empty if forged
+    name: str  # of the event
 
 
 @dataclass(slots=True)
 class Arm:
-    seconds: list[float] = field(default_factory=list)  # each hook
+    seconds: list[tuple[float, str]] = field(default_factory=list)  # each hook, and its name
     blocks: list[float] = field(default_factory=list)  # hooks a second
+    cpu: list[float] = field(default_factory=list)  # ms of this process, each hook of a block
     sent: set[str] = field(default_factory=set)  # genuine ids
     wrong: int = 0  # answers other than they should be
 
@@ -103,8 +105,10 @@ def _taker(url: str) -> Iterator[None]:
     """Takes each task from the queue at once, as a Celery with nothing else to do would: ours hands
     on less while a notice lies there, so this is the least favourable case. It handles nothing."""
     program = (
-        "import redis, sys\nr = redis.Redis.from_url(sys.argv[1])\n"
-        "while True:\n    r.blpop('celery', 0)\n    r.delete(':1:events-waiting')\n"
+        "import redis, sys\n"
+        "r = redis.Redis.from_url(sys.argv[1])\n"
+        "while True:\n"
+        "    if r.blpop('celery', 1): r.delete(':1:events-waiting')\n"
     )
     taker = subprocess.Popen([sys.executable, "-c", program, url], stderr=subprocess.DEVNULL)
     try:
@@ -128,7 +132,7 @@ def _calls(count: int, tag: str, rng: random.Random) -> list[Hook]:
     hooks = [hook for one in rounds for hook in one]
     again = rng.sample(hooks, round(len(hooks) * TWICE))
     forged = [
-        Hook(hook.body.replace(b'"id": "', b'"id": "F'), hook.authorization, "")
+        Hook(hook.body.replace(b'"id": "', b'"id": "F'), hook.authorization, "", "")
         for hook in rng.sample(hooks, round(len(hooks) * FORGED))
     ]
     for extra in again + forged:
@@ -140,7 +144,7 @@ def _of_call(event: dict[str, Any], tag: str) -> Hook:
     told = json.loads(json.dumps(event).replace("XdadJ382EQFy", tag))
     told["id"] = f"EV_{tag}_{hashlib.sha256(json.dumps(event).encode()).hexdigest()[:12]}"
     body = json.dumps(told).encode()
-    return Hook(body, _signature(body), told["id"])
+    return Hook(body, _signature(body), told["id"], told["event"])
 
 
 def _signature(body: bytes) -> str:
@@ -218,10 +222,11 @@ def _block(
         status = _send(application, ARMS[name], hook)
         return time.perf_counter() - at, status == (204 if hook.genuine else 401)
 
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     answers = list(pool.map(send, hooks))
-    arm.seconds += [seconds for seconds, _ in answers]
+    arm.seconds += [(answer[0], hook.name) for answer, hook in zip(answers, hooks, strict=True)]
     arm.wrong += sum(not right for _, right in answers)
+    arm.cpu.append((time.process_time() - cpu) * 1000 / len(hooks))
     arm.blocks.append(len(hooks) / (time.perf_counter() - begun))
     arm.sent |= {hook.genuine for hook in hooks if hook.genuine}
 
@@ -258,19 +263,31 @@ def _report(arms: dict[str, Arm], database: str, problems: list[str]) -> None:
         f"\nhook intake on {database}, {BLOCKS} blocks an arm of {CALLS} calls, {THREADS} at once"
     )
     for name, arm in arms.items():
-        ms = sorted(second * 1000 for second in arm.seconds)
+        ms = sorted(seconds * 1000 for seconds, _ in arm.seconds)
         print(
-            f"  {name:6} {statistics.mean(arm.blocks):6.0f} hooks/s"
-            f"   p50 {statistics.median(ms):5.2f} ms   p95 {ms[int(len(ms) * 0.95)]:5.2f} ms"
+            f"  {name:8}{statistics.mean(arm.blocks):6.0f} hooks/s"
+            f"   p50 {statistics.median(ms):6.2f} ms   p95 {ms[int(len(ms) * 0.95)]:6.2f} ms"
+            f"   CPU {statistics.mean(arm.cpu):4.2f} ms"
             f"   {len(ms)} sent, {len(arm.sent)} of them genuine and new"
         )
-    ours, naive = arms["ours"].blocks, arms["naive"].blocks
-    ratios = sorted(mine / theirs for mine, theirs in zip(ours, naive, strict=True))
+    ours, naive = arms["ours"], arms["naive"]
+    pairs = zip(ours.blocks, naive.blocks, strict=True)
+    ratios = sorted(mine / theirs for mine, theirs in pairs)
     print(
-        f"  ratio  {statistics.mean(ours) / statistics.mean(naive):.2f}"
-        f"   (median of pairs {statistics.median(ratios):.2f}, {ratios[0]:.2f} to {ratios[-1]:.2f})"
+        f"  ratio {statistics.mean(ours.blocks) / statistics.mean(naive.blocks):.2f} in hooks/s"
+        f" (pairs of blocks: median {statistics.median(ratios):.2f}, {ratios[0]:.2f} to"
+        f" {ratios[-1]:.2f}), {statistics.mean(naive.cpu) / statistics.mean(ours.cpu):.2f} in CPU,"
+        f" {_meaning_ms(naive) / _meaning_ms(ours):.2f} in the time of an answer to hooks which"
+        " mean something"
     )
     print("  " + ("; ".join(problems) or "nothing lost, doubled or forged"))
+
+
+def _meaning_ms(arm: Arm) -> float:
+    """Mean, of the hooks somebody has a handler for."""
+    from telephony import events
+
+    return statistics.mean(s * 1000 for s, name in arm.seconds if name and events.handlers(name))
 
 
 if __name__ == "__main__":

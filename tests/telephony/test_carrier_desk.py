@@ -4,13 +4,15 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents import seal
-from telephony import carrier_hooks, doctor
+from telephony import carrier_hooks, doctor, paging
 from telephony.doctor import Level
 from telephony.forms_carriers import CarrierHookForm
-from telephony.models import CarrierHook
+from telephony.models import CarrierCall, CarrierHook
 from tests import carriers as sent
 from tests.factories import make_call, make_trunk
 
@@ -80,6 +82,17 @@ def test_the_lists_ask_as_often_for_many_rows_as_for_one(desk, django_assert_max
         assert desk.get("/admin/telephony/carrierhook/").status_code == 200
     with django_assert_max_num_queries(8):
         assert desk.get("/admin/telephony/carriercall/").status_code == 200
+
+
+def test_a_long_list_is_not_counted_to_its_end(desk, monkeypatch):
+    monkeypatch.setattr(paging, "MOST", 3)
+    for n in range(5):
+        CarrierCall.objects.create(kind="telnyx", carrier_id=f"x{n}", heard_at=timezone.now())
+    with CaptureQueriesContext(connection) as queries:
+        assert desk.get("/admin/telephony/carriercall/?q=x1").status_code == 200
+    counts = [q["sql"] for q in queries if "COUNT(" in q["sql"] and "carriercall" in q["sql"]]
+    assert counts
+    assert all("LIMIT 3" in sql for sql in counts)
 
 
 def carriers_findings(livekit):
