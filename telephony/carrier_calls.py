@@ -169,7 +169,9 @@ def _alike(alone: QuerySet[CarrierCall], leg: Leg) -> list[CarrierCall]:
     if leg.carrier_id:
         return []
     at = (leg.started_at - WINDOW, leg.started_at + WINDOW)
-    near = alone.filter(started_at__range=at).select_related("hook")[:50]
+    dialled = [*_forms(leg.call.called), *_forms(leg.remote)]
+    near = alone.filter(started_at__range=at, called__in=[one for one in dialled if one])
+    near = near.select_related("hook")[:20]
     found = [facts for facts in near if (theirs := _leg_of(facts)) and theirs.pk == leg.pk]
     return found if len(found) == 1 else []
 
