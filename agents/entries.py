@@ -71,7 +71,7 @@ END_REASONS = {
     "no_answer": "Nobody answered the telephone we called.",
     "declined": "The call we made was declined.",
     "no_such_number": "The number we called does not exist.",
-    "carrier": "The carrier did not connect the call we made.",
+    "carrier": "The carrier did not connect the call.",
     "cancelled": "The call was called off before it was answered.",
     "shutdown": "The worker was stopped.",
     "unknown": "The call is gone; nobody told us why.",

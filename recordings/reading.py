@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 from django.urls import reverse
 
 from agents.models import PublishedPlan
-from recordings import latency, money, page
+from recordings import latency, legs, money, page
 from recordings.lifecycle import OPEN_STATES as RECORDING_OPEN
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, JournalEntry, Recording, Transcript, TurnFigure
@@ -75,6 +75,7 @@ class CallPage:
     cost: "CostShown | None"  # None: it is counted once the call is over
     unanswered: str  # instead of the time it was answered
     empty_words: str
+    legs: list[legs.Shown]
 
 
 def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
@@ -103,6 +104,7 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         cost=_cost(call),
         unanswered="not yet" if is_open else "never",
         empty_words=_empty_words(is_open=is_open, is_live=is_live),
+        legs=legs.of(call),
     )
 
 

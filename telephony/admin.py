@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from telephony import push, shapes, tasks
+from telephony.admin_carriers import CarrierHookAdmin as CarrierHookAdmin
 from telephony.admin_connect import ConnectPages
 from telephony.admin_doctor import DoctorPage, OfOneNumber
 from telephony.admin_numbers import FindsNumbers

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from agents import presence
-from telephony import doctor_lines, dryrun, probes, push, siplog
+from telephony import carrier_health, carrier_hooks, doctor_lines, dryrun, probes, push, siplog
 from telephony.dryrun import SAME_END
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.findings import MOST as MOST
@@ -51,8 +51,8 @@ def examine(*, gateway: Gateway, now: datetime, scope: Scope | None = None) -> l
     else:
         found = [
             *_livekit(seen, now), *_sip(), *doctor_lines.told_address(), *doctor_lines.sound(),
-            *doctor_lines.outbound(), *_worker(now), *_hooks(), *_clock(now), *_certificates(now),
-            *_redis(),
+            *doctor_lines.outbound(), *_worker(now), *_hooks(), *_carriers(now), *_clock(now),
+            *_certificates(now), *_redis(),
         ]  # fmt: skip
     order = [Level.PROBLEM, Level.WARNING, Level.FINE]
     return sorted(found, key=lambda finding: order.index(finding.level))
@@ -145,7 +145,7 @@ def _worker(now: datetime) -> Iterator[Finding]:
 
 
 def _hooks() -> Iterator[Finding]:
-    hooks = InboundEvent.objects.order_by("-received_at")
+    hooks = InboundEvent.objects.exclude(name=carrier_hooks.EVENT).order_by("-received_at")
     if newest := hooks.first():
         yield fine("Hooks", f"LiveKit's last hook came at {newest.received_at:%Y-%m-%d %H:%M}.")
     elif Call.objects.exists():
@@ -155,6 +155,11 @@ def _hooks() -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield warning("Hooks", "No hook has come yet; there was no call either.")
+
+
+def _carriers(now: datetime) -> Iterator[Finding]:
+    troubles = carrier_health.troubles(now=now)
+    yield from some([warning(about, text, advice) for about, text, advice in troubles])
 
 
 def _clock(now: datetime) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """The table event → handlers, filled in each app's `ready()`. No handlers here.
 
-Outside events carry the payload of `telephony.webhook`. Two are our own, emitted by
+Outside events carry the payload of `telephony.webhook`; `carrier_call` that of
+`telephony.carrier_hooks`. Two are our own, emitted by
 `telephony.services` inside the transaction of the change:
 
     call_opened  {"call": id, "room": name}

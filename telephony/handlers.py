@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from telephony import legs, services, tasks, watch
+from telephony import carrier_calls, legs, services, tasks, watch
 from telephony.later import after_commit
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -57,6 +57,14 @@ def room_finished(*, payload: Mapping[str, Any]) -> None:
     at = datetime.fromisoformat(payload["at"])
     legs.close_all(call_id=call.pk, at=at)
     services.move_call(room=room, to=CallState.ENDED, at=at)
+
+
+def carrier_call(*, payload: Mapping[str, Any]) -> None:
+    """A carrier's hook. LiveKit's of the same call may be handled at this very moment."""
+    if pk := carrier_calls.told(payload=payload):
+        after_commit(
+            tasks.join_carrier_call.apply_async, kwargs={"carrier_call_id": pk}, countdown=60
+        )
 
 
 def plan_published() -> None:

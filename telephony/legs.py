@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from telephony import carrier_calls
 from telephony.lifecycle import OPEN_LEG_STATES, LegState
 from telephony.models import Leg, Trunk
 from telephony.models_legs import SIDE_PREFIX
@@ -52,6 +53,8 @@ def note(*, call_id: int, identity: str, attributes: Mapping[str, str], at: date
         changes["trunk"] = trunk
     if changes:
         Leg.objects.filter(pk=leg.pk).update(**changes)
+        leg.refresh_from_db()
+        carrier_calls.adopt(leg)
     move(leg_id=leg.pk, to=_STATES.get(attributes.get("sip.callStatus", "")), at=at)
     leg.refresh_from_db()
     return leg

@@ -206,5 +206,7 @@ class InboundEvent(models.Model):
         return f"{self.name} {self.event_id}"
 
 
+from telephony.models_carriers import CarrierCall as CarrierCall  # noqa: E402
+from telephony.models_carriers import CarrierHook as CarrierHook  # noqa: E402
 from telephony.models_hours import Schedule as Schedule  # noqa: E402
 from telephony.models_legs import Leg as Leg  # noqa: E402

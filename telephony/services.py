@@ -69,7 +69,7 @@ def note_unknown_number(
         if reason != "unknown_number":
             _place(call, trunk_remote_id=trunk_remote_id, plan_digest="")
             call.save()
-        _tell_over(call)
+        tell_over(call)
     return call
 
 
@@ -123,7 +123,7 @@ def _place(call: Call, *, trunk_remote_id: str, plan_digest: str) -> set[str]:
         plan = PublishedPlan.objects.filter(digest=plan_digest).select_related("project").first()
         call.project = plan.project if plan else call.project
     if not call.project_id and call.trunk_id:
-        call.project = _project_of(call.trunk_id)
+        call.project = project_of(call.trunk_id)
     if not call.plan_digest and call.project and call.project.published:
         call.plan_digest = call.project.published.digest
     after = (call.trunk_id, call.number_id, call.project_id, call.plan_digest)
@@ -131,7 +131,8 @@ def _place(call: Call, *, trunk_remote_id: str, plan_digest: str) -> set[str]:
     return {name for name, was, now in zip(names, before, after, strict=True) if was != now}
 
 
-def _project_of(trunk_id: int) -> Project | None:
+def project_of(trunk_id: int) -> Project | None:
+    """Who answers the calls of a trunk."""
     rule = (
         DispatchRule.objects.filter(trunks=trunk_id, enabled=True)
         .select_related("project__published")
@@ -163,11 +164,12 @@ def move_call(*, room: str, to: CallState, at: datetime, reason: str = "") -> bo
     moved = Call.objects.filter(room=room, state__in=lifecycle.sources(to)).update(**changes)
     if moved and over:
         settle_reason(room=room, reason=reason, at=at)
-        _tell_over(Call.objects.get(room=room))
+        tell_over(Call.objects.get(room=room))
     return moved == 1
 
 
-def _tell_over(call: Call) -> None:
+def tell_over(call: Call) -> None:
+    """For those who wait for the end of a call, as recordings. Once a call, in its transaction."""
     events.emit(
         "call_over",
         payload={

@@ -4,14 +4,43 @@ import logging
 from typing import Any
 
 from celery import Task, shared_task
+from django.core.cache import cache
 from django.utils import timezone
 
-from telephony import inbox, push, testline, watch, wiring
+from telephony import carrier_calls, inbox, push, testline, watch, wiring
 from telephony.errors import GatewayUnavailable
 
 log = logging.getLogger(__name__)
 
 PUSH_LEASE_S = 100  # below the task time limit: whoever holds it longer has died
+
+
+_WAITING = "events-waiting"
+_NOTICE_S = 5  # a notice nobody took in time is given again with the next event
+
+
+def events_wait() -> None:
+    """Have stored events handled. While a notice is on its way, another one would say nothing new:
+    under load most hooks cost one look at Redis instead of a task each."""
+    if not cache.add(_WAITING, 1, timeout=_NOTICE_S):
+        return
+    try:
+        handle_waiting.delay()
+    except Exception:
+        cache.delete(_WAITING)
+        raise
+
+
+@shared_task(acks_late=True)
+def handle_waiting(**_newer: object) -> None:
+    """The notice is taken down first: what is stored after that gives a new one, and what was
+    stored before is seen here. Several of these at once share the events."""
+    cache.delete(_WAITING)
+    waiting = inbox.waiting_events()
+    for pk in waiting:
+        inbox.handle_event(pk=pk, now=timezone.now())
+    if len(waiting) == inbox.MOST_AT_ONCE:
+        events_wait()
 
 
 @shared_task(acks_late=True)
@@ -73,6 +102,11 @@ def refuse_call(*, call_id: int, **_newer: object) -> None:
 def test_call(**_newer: object) -> None:
     """Asked for on a page, which shows what `testline.last` remembers. Never repeated."""
     testline.run(now=timezone.now())
+
+
+def join_carrier_call(*, carrier_call_id: int, **_newer: object) -> None:
+    """A second run finds it joined."""
+    carrier_calls.look_again(carrier_call_id=carrier_call_id)
 
 
 def _unless_away(service: Any, **arguments: object) -> None:

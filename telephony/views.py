@@ -1,24 +1,25 @@
-"""The hook of LiveKit: verify, store, queue, answer. What it means is decided later."""
+"""Hooks of LiveKit and carriers: verify, store, queue, answer. Their meaning is decided later."""
 
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from telephony import tasks, webhook
+from agents.seal import SealBroken
+from telephony import carrier_hooks, inbox, tasks, webhook
+from telephony.carriers import NotUnderstood, Refused
 from telephony.later import after_commit
-from telephony.models import InboundEvent
 
 log = logging.getLogger(__name__)
 
 LIMIT = 256 * 1024  # bytes; the largest hook seen has 2 kB
-SWEEP_AFTER = timedelta(seconds=30)  # a queued event is handled within ms; later the sweep takes it
 
 
 @csrf_exempt
@@ -42,12 +43,45 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
         log.warning("hook refused: not signed by our LiveKit")
         return HttpResponse(status=401)
     try:
-        with transaction.atomic():
-            _store(event, now)
+        _store([(event["id"], event["event"], event)], now)
     except DatabaseError:
         log.exception("hook not stored, LiveKit is asked to repeat it")
         return HttpResponse(status=503)
     return HttpResponse(status=204)
+
+
+@csrf_exempt
+@require_POST
+def carrier_webhook(request: HttpRequest, token: str) -> HttpResponse:
+    """Answers 5xx only for trouble of ours. An event which was heard before is heard politely:
+    carriers repeat what they are not sure of."""
+    now = timezone.now()
+    try:
+        return _carrier(request, token, now)
+    except (DatabaseError, SealBroken):
+        log.exception("hook not stored, the carrier is asked to repeat it")
+        return HttpResponse(status=503)
+
+
+def _carrier(request: HttpRequest, token: str, now: datetime) -> HttpResponse:
+    hook = carrier_hooks.find(token)
+    if hook is None:
+        return HttpResponse(status=404)
+    body = _body(request)
+    if body is None:
+        carrier_hooks.note_refusal(hook, f"The hook is larger than {LIMIT} bytes.", now=now)
+        return HttpResponse(status=413)
+    url = settings.PUBLIC_URL.rstrip("/") + request.get_full_path()
+    try:
+        told = carrier_hooks.read(hook, body, request.headers, url=url, now=now)
+    except Refused as reason:
+        log.warning("carrier's hook refused", extra={"hook": hook.pk})
+        carrier_hooks.note_refusal(hook, str(reason), now=now)
+        return HttpResponse(status=400 if isinstance(reason, NotUnderstood) else 401)
+    _store(told, now)
+    carrier_hooks.note_heard(hook, now=now)
+    # 200, not 204: Telnyx and Plivo document that they want exactly that
+    return HttpResponse(content_type="text/plain")
 
 
 def _body(request: HttpRequest) -> bytes | None:
@@ -64,16 +98,7 @@ def _body(request: HttpRequest) -> bytes | None:
     return body if len(body) <= LIMIT else None
 
 
-def _store(event: dict[str, Any], now: datetime) -> None:
-    stored, is_new = InboundEvent.objects.get_or_create(
-        event_id=event["id"],
-        defaults={
-            "name": event["event"],
-            "payload": event,
-            "received_at": now,
-            "try_after": now + SWEEP_AFTER,
-        },
-    )
-    if is_new:
-        # robust: the event is stored, and without a broker the sweep hands it on
-        after_commit(tasks.handle_event.delay, pk=stored.pk)
+def _store(told: Sequence[tuple[str, str, Mapping[str, Any]]], now: datetime) -> None:
+    if inbox.store(told, now=now):
+        # robust: the events are stored, and without a broker the sweep hands them on
+        after_commit(tasks.events_wait)

@@ -40,6 +40,7 @@ PURE = {
     "telephony/carriers_known.py",
     "telephony/findings.py",
     "telephony/siplog.py",
+    "telephony/carriers",
     "telephony/errors.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract import postgres as databases
+from tests import postgres as server
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(400)]
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def postgres() -> Iterator[str]:
-    with databases.server() as url:
+    with server.running() as url:
         yield url
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError
 from django.test import RequestFactory
 
-from telephony import views
+from telephony import inbox, views
 from telephony.models import Call, InboundEvent
 from tests import hooks
 from tests.factories import digest_in_use, make_plan, make_rule, make_trunk
@@ -167,10 +167,10 @@ def test_a_chunked_hook_of_ordinary_size_is_taken():
 
 
 def test_trouble_with_the_database_asks_livekit_to_repeat(client, monkeypatch):
-    def broken(**_):
+    def broken(*_, **__):
         raise DatabaseError
 
-    monkeypatch.setattr(InboundEvent.objects, "get_or_create", broken)
+    monkeypatch.setattr(inbox, "store", broken)
     assert hooks.post(client, hooks.captured("room_started")).status_code == 503
 
 
