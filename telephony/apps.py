@@ -7,9 +7,11 @@ class TelephonyConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import services as agents
-        from telephony import checks, events, handlers  # noqa: F401
+        from agents import targets
+        from telephony import checks, directory, events, handlers  # noqa: F401
 
         events.on("participant_joined", handlers.participant_joined)
         events.on("participant_left", handlers.participant_left)
         events.on("room_finished", handlers.room_finished)
         agents.after_publish(handlers.plan_published)
+        targets.offered_by(directory.targets_of)

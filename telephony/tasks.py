@@ -6,7 +6,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils import timezone
 
-from telephony import inbox, push, watch, wiring
+from telephony import inbox, orders, push, watch, wiring
 from telephony.errors import GatewayUnavailable
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,21 @@ def watch_call(*, call_id: int, **_newer: object) -> None:
 def refuse_call(*, call_id: int, **_newer: object) -> None:
     """A call to a number nobody here has. A second run finds its room gone."""
     _unless_away(watch.refuse_unknown, call_id=call_id)
+
+
+@shared_task(bind=True, max_retries=4)
+def end_call(self: "Task[Any, Any]", /, *, call_id: int, **_newer: object) -> None:
+    """The room of a call which a supervisor has ended. A second run finds it gone."""
+    try:
+        watch.close_room(call_id=call_id, gateway=wiring.gateway())
+    except GatewayUnavailable as trouble:
+        raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
+
+
+@shared_task
+def deliver_transfers(**_newer: object) -> None:
+    """Tell workers which calls supervisors want elsewhere. A claim succeeds once, so repeat it."""
+    _unless_away(orders.deliver_waiting)
 
 
 def _unless_away(service: Any, **arguments: object) -> None:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 REDISPATCH_S = 2  # without an agent for so long: ask for one again
 JOINING_S = 4  # a job accepted less than this ago may still be on its way into the room
 GONE_S = 10  # a call whose room has been missing for so long is over
+_ENDED_BY_US = {"no_agent", "supervisor"}  # first by their state, then by their room
 GONE_A_ROUND = 10  # asking after a missing room takes 3 s
 
 
@@ -42,8 +43,8 @@ def _reconcile(room: LiveRoom, call: Call | None, now: datetime, gateway: Gatewa
     call = call or _adopt(room, now, gateway)
     if call and call.state in lifecycle.OPEN_STATES:
         watch_call(call_id=call.pk, now=now, gateway=gateway)
-    elif call and call.end_reason == "no_agent":
-        gateway.delete_room(room=room.name)  # the refusal did not get through the first time
+    elif call and call.end_reason in _ENDED_BY_US:
+        gateway.delete_room(room=room.name)  # this did not get through the first time
 
 
 def _adopt(room: LiveRoom, now: datetime, gateway: Gateway) -> Call | None:
@@ -103,6 +104,13 @@ def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
 def refuse_unknown(*, call_id: int, now: datetime, gateway: Gateway) -> None:
     """End the ringing of somebody who dialled a number nobody here has. The call is noted over."""
     call = Call.objects.filter(pk=call_id, end_reason="unknown_number").first()
+    if call:
+        gateway.delete_room(room=call.room)
+
+
+def close_room(*, call_id: int, gateway: Gateway) -> None:
+    """Everybody in a call which has been ended here gets a BYE."""
+    call = Call.objects.filter(pk=call_id, ended_at__isnull=False).first()
     if call:
         gateway.delete_room(room=call.room)
 

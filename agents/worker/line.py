@@ -201,6 +201,7 @@ class Ear(io.AudioInput):
     def __init__(self) -> None:
         super().__init__(label="line")
         self.tap: Tap | None = None
+        self.deaf = False  # what he says goes to the tap only
         self.cleaner: Cleaner | None = None  # takes noise out of what the session hears
         self._frames: aio.Chan[rtc.AudioFrame] = aio.Chan()
         self._task: asyncio.Task[None] | None = None
@@ -215,7 +216,7 @@ class Ear(io.AudioInput):
 
     def hear(self, frame: rtc.AudioFrame) -> None:
         """One frame from the caller, just received."""
-        if not self._frames.closed:
+        if not self._frames.closed and not self.deaf:
             self._frames.send_nowait(self.cleaner.clean(frame) if self.cleaner else frame)
         if self.tap:
             self._place(self.tap, frame)

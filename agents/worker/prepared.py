@@ -23,7 +23,8 @@ def texts_of(plan: CallPlan) -> list[str]:
         plan.silence_prompt, plan.filler,
     )  # fmt: skip
     answers = (entry.answer for entry in plan.faq)
-    return list(dict.fromkeys(text for text in (*fixed, *answers) if text.strip()))
+    sent = (text for one in plan.targets for text in (one.announcement, one.sorry, one.closed))
+    return list(dict.fromkeys(text for text in (*fixed, *answers, *sent) if text.strip()))
 
 
 def file_of(folder: Path, text: str, voice: Stage) -> Path:

@@ -42,6 +42,7 @@ class Scribe:
         self._greeting = plan.greeting
         self._prompts = {
             plan.ask_back, plan.apology, plan.handover, plan.goodbye, plan.silence_prompt,
+            *(text for one in plan.targets for text in (one.announcement, one.sorry, one.closed)),
         }  # fmt: skip
 
     def follow(self, session: AgentSession[Any]) -> None:
