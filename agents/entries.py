@@ -20,8 +20,9 @@ handover  (nothing)                       the caller asked for a person
 switch    role (stt | llm | tts), from, to, provider (slug of the one left), reason, lost_ms
           reason: refused, stalled, broke_off, limited, failed, skipped (known to be down);
           to is empty when there was no other
-transfer  destination (key), name, method (refer | dial | empty), outcome, sip_status (0: none),
-          order (of a supervisor, 0: the bot's own idea); outcome is one of TRANSFER_OUTCOMES
+transfer  destination (key), name, method (refer | dial | empty), sip_status (0: none),
+          order (of a supervisor, 0: the bot's own idea), detail (LiveKit's code),
+          outcome (see TRANSFER_OUTCOMES)
 usage     role, provider (slug), model, account, and what it is paid by:
           input_tokens, cached_tokens, output_tokens | characters | audio_ms; cached: true if free
 error     what, detail                    detail is for a supervisor; no keys, no payloads

@@ -17,6 +17,7 @@ from recordings import money, reading
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
 from telephony import shapes
+from telephony.admin_calls import MAY, CallControls
 from telephony.admin_numbers import FindsNumbers
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -67,7 +68,7 @@ class CallList(ChangeList):  # type: ignore[misc]
 
 
 @admin.register(Call)
-class CallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+class CallAdmin(CallControls, FindsNumbers, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "spent",
@@ -150,6 +151,7 @@ class CallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
             "title": f"Call of {shapes.readable(call.caller) or 'a withheld number'}",
             "opts": self.opts,
             "page": page,
+            "may_control": call.ended_at is None and request.user.has_perm(MAY),
         }
         return TemplateResponse(request, "recordings/call.html", context)
 

@@ -195,7 +195,10 @@ def _transfer_words(data: Mapping[str, Any]) -> str:
     what = TRANSFER_OUTCOMES.get(str(data.get("outcome", "")), str(data.get("outcome", "")))
     how = {"refer": " (REFER)", "dial": " (dialled)"}.get(str(data.get("method", "")), "")
     status = _ms(data.get("sip_status"))
-    return f"{where}{how}: {what}" + (f" SIP status {status}." if status else "")
+    why = f" SIP status {status}." if status else ""
+    if not why and data.get("detail"):
+        why = f" LiveKit said {data['detail']}."
+    return f"{where}{how}: {what}{why}"
 
 
 def _ms(value: object) -> int:

@@ -45,6 +45,8 @@ def _reconcile(room: LiveRoom, call: Call | None, now: datetime, gateway: Gatewa
         watch_call(call_id=call.pk, now=now, gateway=gateway)
     elif call and call.end_reason in _ENDED_BY_US:
         gateway.delete_room(room=room.name)  # this did not get through the first time
+    elif call and _is_left_over(gateway.list_participants(room=room.name)):
+        gateway.delete_room(room=room.name)
 
 
 def _adopt(room: LiveRoom, now: datetime, gateway: Gateway) -> Call | None:
@@ -129,6 +131,11 @@ def _of_kind(kind: str, people: list[LiveParticipant]) -> list[LiveParticipant]:
 def _callers(people: list[LiveParticipant]) -> list[LiveParticipant]:
     """Without those we dialled into the call."""
     return [who for who in _of_kind("sip", people) if legs.is_main(who.identity)]
+
+
+def _is_left_over(people: list[LiveParticipant]) -> bool:
+    """Somebody was dialled for a caller who is gone: he would talk with nobody."""
+    return bool(_of_kind("sip", people)) and not _callers(people)
 
 
 def _attended(room: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
@@ -10,6 +11,7 @@ from livekit.agents import JobContext
 
 log = logging.getLogger(__name__)
 
+AGAIN_S, LOOK_S = 5.0, 0.5
 SPARE_S = 3.0  # LiveKit's own time-out should come first: it tells more
 LONGEST_S = 4 * 3600  # a forgotten receiver must not cost money for ever
 BUSY = {486, 600}
@@ -20,6 +22,7 @@ NO_ANSWER = {408, 480, 487, 504}  # … as far as who was called is concerned
 class Result:
     outcome: str  # a key of TRANSFER_OUTCOMES
     status: int = 0  # SIP
+    detail: str = ""  # LiveKit's code, where there is no SIP status
 
 
 class Exchange:
@@ -54,12 +57,23 @@ class Exchange:
             max_call_duration=Duration(seconds=LONGEST_S),
         )  # fmt: skip
         try:
-            await asyncio.wait_for(
-                self._ctx.api.sip.create_sip_participant(request), ring_s + 2 * SPARE_S
-            )
+            await asyncio.wait_for(self._create(request), ring_s + AGAIN_S + 2 * SPARE_S)
         except Exception as reason:
             return self._failed(reason, otherwise="failed")
         return Result(outcome="connected", status=200)
+
+    async def _create(self, request: api.CreateSIPParticipantRequest) -> None:
+        """A livekit-sip whose processor is busy takes no call; in a moment it does."""
+        until = time.monotonic() + AGAIN_S
+        while True:
+            try:
+                await self._ctx.api.sip.create_sip_participant(request)
+            except api.ServerError as refusal:
+                if refusal.code != api.ServerErrorCode.UNAVAILABLE or time.monotonic() > until:
+                    raise
+                await asyncio.sleep(LOOK_S)
+            else:
+                return
 
     async def drop(self, identity: str) -> None:
         """End a telephone we dialled; that it is gone already is fine."""
@@ -77,14 +91,16 @@ class Exchange:
         if status in NO_ANSWER:
             return Result(outcome="no_answer", status=status)
         if otherwise == "failed" and _timed_out(reason):
-            return Result(outcome="no_answer")
-        return Result(outcome=otherwise, status=status)
+            return Result(outcome="no_answer", detail=_code(reason))
+        return Result(outcome=otherwise, status=status, detail="" if status else _code(reason))
 
     def _note(self, reason: Exception) -> None:
-        facts = {"job": self._ctx.job.id, "error": type(reason).__name__}
-        if isinstance(reason, api.ServerError):
-            facts["code"] = reason.code
+        facts = {"job": self._ctx.job.id, "code": _code(reason)}
         log.info("A telephone could not be reached", extra=facts)
+
+
+def _code(reason: Exception) -> str:
+    return str(reason.code if isinstance(reason, api.ServerError) else type(reason).__name__)
 
 
 def _timed_out(reason: Exception) -> bool:

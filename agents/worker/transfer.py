@@ -189,7 +189,7 @@ class Transfer:
             return result.outcome
         self._state = "busy"
         if self._left_at is None or result.outcome == "accepted":
-            self._tell(result.outcome, "refer", result.status)
+            self._tell(result.outcome, "refer", result.status, result.detail)
         return result.outcome
 
     async def _dial(self, cleared: Clearance) -> str:
@@ -200,7 +200,7 @@ class Transfer:
             cleared.target.number, identity=self._leg, trunk=cleared.trunk,
             caller_id=cleared.caller_id, digits=cleared.post_dial, ring_s=cleared.target.ring_s,
         )  # fmt: skip
-        self._tell(result.outcome, "dial", result.status)
+        self._tell(result.outcome, "dial", result.status, result.detail)
         return result.outcome
 
     async def _go_on(self, cleared: Clearance, outcome: str) -> None:
@@ -255,8 +255,9 @@ class Transfer:
             self._state, self._leg = "idle", ""
             self._host.begin_anew()
 
-    def _tell(self, outcome: str, method: str = "", status: int = 0) -> None:
+    def _tell(self, outcome: str, method: str = "", status: int = 0, detail: str = "") -> None:
         assert outcome in TRANSFER_OUTCOMES
         self._journal.write(
-            "transfer", **self._facts, method=method, outcome=outcome, sip_status=status
-        )
+            "transfer", **self._facts, method=method, outcome=outcome, sip_status=status,
+            detail=detail,
+        )  # fmt: skip
