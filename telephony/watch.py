@@ -97,6 +97,8 @@ def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
     jobs = gateway.list_jobs(room=room) or []
     if any(gateway.is_present(room=room, identity=job.identity) for job in jobs[-2:]):
         _attended(room)  # Redis has forgotten the agent, the server has not
+    elif _has_company(people):
+        _dispatch_again(call, now, gateway)  # they talk; the worker only listens
     elif now - since >= timedelta(seconds=settings.NO_AGENT_SECONDS):
         _refuse(room, now, gateway)
     elif not _on_its_way(jobs, since, now):
@@ -136,6 +138,12 @@ def _callers(people: list[LiveParticipant]) -> list[LiveParticipant]:
 def _is_left_over(people: list[LiveParticipant]) -> bool:
     """Somebody was dialled for a caller who is gone: he would talk with nobody."""
     return bool(_of_kind("sip", people)) and not _callers(people)
+
+
+def _has_company(people: list[LiveParticipant]) -> bool:
+    """The caller talks with somebody we dialled for him: he is not waiting for us."""
+    sides = [who for who in _of_kind("sip", people) if not legs.is_main(who.identity)]
+    return any(who.attributes.get("sip.callStatus") == "active" for who in sides)
 
 
 def _attended(room: str) -> None:

@@ -86,6 +86,7 @@ class Transfer:
         if self.is_on or self._caller is None:
             return False
         self._state = "busy"
+        self._host.hold()
         self._start(self._run(self._cleared(target)))
         return True
 
@@ -145,6 +146,7 @@ class Transfer:
             self._orders.discard(number)  # nobody has taken it: it is told again
             return None
         if cleared:
+            self._host.hold()
             target = cleared.target
             self._facts = {"destination": target.key, "name": target.name, "order": number}
             self._tell("asked")
@@ -159,7 +161,6 @@ class Transfer:
             closed = cleared.why == "closed"
             await self._back(cleared.target.closed if closed else cleared.target.sorry, cleared.why)
         else:
-            self._host.hold()
             await self._host.announce(cleared.target.announcement)
             self._tone.start()
             try:

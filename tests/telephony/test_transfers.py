@@ -209,6 +209,20 @@ def test_a_room_which_outlived_its_ended_call_is_deleted(livekit):
     assert ROOM not in livekit.rooms
 
 
+def test_two_who_talk_are_not_refused_because_the_worker_died(livekit):
+    call = talking()
+    livekit.ring(ROOM, status="active")
+    other = replace(livekit.participants[ROOM][0], identity="leg_1")
+    livekit.participants[ROOM].append(other)
+    for seconds in (0, 3, 300):
+        watch.watch_call(call_id=call.pk, now=NOW + timedelta(seconds=seconds), gateway=livekit)
+    assert ROOM in livekit.rooms
+    assert len(livekit.dispatched) == 1
+    livekit.participants[ROOM].remove(other)
+    watch.watch_call(call_id=call.pk, now=NOW + timedelta(seconds=301), gateway=livekit)
+    assert ROOM not in livekit.rooms
+
+
 def test_nobody_is_left_alone_in_a_room_whose_caller_is_gone(livekit):
     talking(state=CallState.ENDED, ended_at=NOW, end_reason="caller")
     livekit.ring(ROOM)

@@ -197,7 +197,12 @@ BILLING = Target(
 async def test_a_wish_for_a_person_is_sent_where_people_are(talk):
     call = await talk(targets=(BILLING,))
     sent: list[Target] = []
-    call.bot.send_on = lambda target: bool(sent.append(target)) or True
+
+    def send_on(target: Target) -> bool:
+        sent.append(target)
+        return True
+
+    call.bot.send_on = send_on
     call.bot.digit("0")
     assert sent == [BILLING]
     assert "handover" in call.kinds()

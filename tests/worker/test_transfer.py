@@ -180,7 +180,7 @@ async def test_who_hangs_up_at_once_did_not_talk_with_him(call):
 async def test_closed_is_said_without_calling(call):
     call.answer = {"allowed": False, "why": "closed"}
     call.transfer.to(BILLING)
-    await wait_until(lambda: call.events == ["They are closed."])
+    await wait_until(lambda: call.events == ["hold", "They are closed."])
     assert call.told() == [("asked", 0), ("closed", 0)]
 
 
