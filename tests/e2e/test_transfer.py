@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deploy.embedded import supervise
 from telephony.caller import audio
 from telephony.caller.call import Call
-from tests.e2e.ears import Ears
+from tests.e2e.ears import Ears, WordEars
 from tests.e2e.stack import HOURS, Stack, eventually
 from tests.fakes.uas import Telephone
 
@@ -109,7 +110,7 @@ def tone(hertz: float, seconds: float) -> Any:
 
 def test_a_carrier_which_accepts_gets_the_caller(stack, port):
     async def run():
-        async with stack.call(caller="+12025550181") as call:
+        async with stack.call(caller="+12025550381") as call:
             call.leg.refer_status = 202
             await ready_to_ask(call)
             await call.press("0")
@@ -119,8 +120,8 @@ def test_a_carrier_which_accepts_gets_the_caller(stack, port):
     target, ended_by = asyncio.run(run())
     assert "+12025550177" in target
     assert ended_by == "them"
-    assert stack.settled("+12025550181")["end_reason"] == "transferred"
-    assert steps(stack, "+12025550181") == [("asked", "", 0), ("accepted", "refer", 202)]
+    assert stack.settled("+12025550381")["end_reason"] == "transferred"
+    assert steps(stack, "+12025550381") == [("asked", "", 0), ("accepted", "refer", 202)]
 
 
 def test_a_carrier_which_refuses_is_done_without(stack, port):
@@ -129,7 +130,7 @@ def test_a_carrier_which_refuses_is_done_without(stack, port):
     async def run():
         async with (
             Telephone(at=port, tone=tone(700, 30)) as desk,
-            stack.call(caller="+12025550182") as call,
+            stack.call(caller="+12025550382") as call,
         ):
             await ready_to_ask(call)
             begun = await call.press("0")
@@ -151,8 +152,8 @@ def test_a_carrier_which_refuses_is_done_without(stack, port):
     assert "+12025550177" in invite.uri
     assert "+12025550111" in invite.get("from")
     assert ended_by == "them"
-    assert stack.settled("+12025550182")["end_reason"] == "transferred"
-    assert steps(stack, "+12025550182") == [
+    assert stack.settled("+12025550382")["end_reason"] == "transferred"
+    assert steps(stack, "+12025550382") == [
         ("asked", "", 0), ("refused", "refer", 405), ("ringing", "dial", 0),
         ("connected", "dial", 200), ("ended", "dial", 0),
     ]  # fmt: skip
@@ -162,7 +163,7 @@ def test_a_busy_desk_gives_the_caller_back_to_the_bot(stack, port):
     async def run():
         async with (
             Telephone(at=port, refuse=(486, "Busy Here")),
-            stack.call(caller="+12025550183") as call,
+            stack.call(caller="+12025550383") as call,
         ):
             await ready_to_ask(call)
             pressed = await call.press("0")
@@ -171,17 +172,17 @@ def test_a_busy_desk_gives_the_caller_back_to_the_bot(stack, port):
             return said, await stack.ask(call, "What are your opening hours?")
 
     said, answer = asyncio.run(run())
-    assert Ears([SORRY, HELLO, f"{HELLO} {SORRY}"]).line(said) in {SORRY, f"{HELLO} {SORRY}"}
+    assert {"sorry", "nobody"} <= set(WordEars([HELLO, SORRY]).words(said))
     assert answer == HOURS
-    assert steps(stack, "+12025550183")[-1] == ("busy", "dial", 486)
-    assert stack.settled("+12025550183")["end_reason"] == "caller"
+    assert steps(stack, "+12025550383")[-1] == ("busy", "dial", 486)
+    assert stack.settled("+12025550383")["end_reason"] == "caller"
 
 
 def test_a_caller_who_gives_up_while_the_desk_rings(stack, port):
     async def run():
         async with (
             Telephone(at=port, picks_up=False) as desk,
-            stack.call(caller="+12025550184") as call,
+            stack.call(caller="+12025550384") as call,
         ):
             await ready_to_ask(call)
             await call.press("0")
@@ -195,8 +196,8 @@ def test_a_caller_who_gives_up_while_the_desk_rings(stack, port):
 
     heard = asyncio.run(run())
     assert loud(heard, 425) > 100  # a ringing tone
-    assert stack.settled("+12025550184")["end_reason"] == "caller"
-    assert steps(stack, "+12025550184")[-1][0] == "abandoned"
+    assert stack.settled("+12025550384")["end_reason"] == "caller"
+    assert steps(stack, "+12025550384")[-1][0] == "abandoned"
 
 
 def test_a_supervisor_sends_a_call_on_and_ends_another(stack, port):
@@ -205,25 +206,25 @@ def test_a_supervisor_sends_a_call_on_and_ends_another(stack, port):
     async def run():
         async with (
             Telephone(at=port, tone=tone(700, 30)) as desk,
-            stack.call(caller="+12025550185") as call,
+            stack.call(caller="+12025550385") as call,
         ):
             await ready_to_ask(call)
             await asyncio.to_thread(
-                stack.manage, "shell", "-c", ordered("+12025550185", "transfer")
+                stack.manage, "shell", "-c", ordered("+12025550385", "transfer")
             )
             await desk.wait_for("ACK")
             await asyncio.sleep(1)
-            await asyncio.to_thread(stack.manage, "shell", "-c", ordered("+12025550185", "hang_up"))
+            await asyncio.to_thread(stack.manage, "shell", "-c", ordered("+12025550385", "hang_up"))
             await desk.wait_for("BYE")
             await asyncio.wait_for(call.ended.wait(), 10)
             return call.ended_by
 
     assert asyncio.run(run()) == "them"
-    row = stack.settled("+12025550185")
+    row = stack.settled("+12025550385")
     assert (row["end_reason"], row["ended_by"]) == ("supervisor", "boss")
     orders = stack.rows("select * from telephony_transferorder where call_id = ?", row["id"])
     assert [order["by"] for order in orders] == ["boss"]
-    assert ("connected", "dial", 200) in steps(stack, "+12025550185")
+    assert ("connected", "dial", 200) in steps(stack, "+12025550385")
 
 
 def ordered(caller: str, what: str) -> str:
@@ -238,13 +239,51 @@ def ordered(caller: str, what: str) -> str:
     )
 
 
+def test_a_worker_which_dies_leaves_them_talking(stack, port):
+    """The next one finds them, does not greet, and sees to the end."""
+
+    async def run():
+        async with (
+            Telephone(at=port, tone=tone(700, 60)) as desk,
+            stack.call(caller="+12025550387") as call,
+        ):
+            await ready_to_ask(call)
+            await call.press("0")
+            await desk.wait_for("ACK")
+            await asyncio.sleep(1)
+            for process in supervise.ours(stack.home):
+                if any("/journal/AJ_" in file.path for file in process.open_files()):
+                    process.kill()
+            await asyncio.to_thread(eventually, lambda: len(journals(stack)) == 2, 40)
+            await asyncio.sleep(2)
+            heard = call.heard_since(time.monotonic() - 1)
+            was_over = call.ended.is_set()
+            desk.hang_up()
+            await asyncio.wait_for(call.ended.wait(), 15)
+            return heard, was_over, call.ended_by
+
+    heard, was_over, ended_by = asyncio.run(run())
+    assert loud(heard, 700) > 1000
+    assert (was_over, ended_by) == (False, "them")
+    second = journals(stack)[1]
+    kinds = stack.rows("select kind from recordings_journalentry where journal = ?", second)
+    assert "turn" not in {row["kind"] for row in kinds}
+    eventually(lambda: stack.call_of("+12025550387")["end_reason"] == "transferred", 20)
+
+
+def journals(stack: Stack) -> list[str]:
+    call_id = stack.call_of("+12025550387").get("id", 0)
+    query = "select journal, min(at) from recordings_journalentry where call_id = ? group by 1"
+    return [row["journal"] for row in stack.rows(query + " order by 2", call_id)]
+
+
 def test_a_caller_whose_sound_never_arrives(stack):
     async def run():
-        async with stack.call(caller="+12025550186") as call:
+        async with stack.call(caller="+12025550386") as call:
             call.leg.on_answer = lambda peer: None
             await call.answered()
             await asyncio.sleep(3)
 
     asyncio.run(run())
-    row = stack.settled("+12025550186")
+    row = stack.settled("+12025550386")
     assert (row["state"], row["end_reason"]) == ("ended", "no_media")
