@@ -13,9 +13,9 @@ class Destination(models.Model):
     """A person or team with a telephone."""
 
     class Method(models.TextChoices):
-        REFER_DIAL = "refer_dial", "The caller's carrier sends him on; if it refuses, we dial"
-        REFER = "refer", "Only the caller's carrier (REFER)"
-        DIAL = "dial", "We dial and stay in between"
+        REFER_DIAL = "refer_dial", "REFER, else we dial"
+        REFER = "refer", "REFER only"
+        DIAL = "dial", "We dial"
 
     name = models.CharField(max_length=80, unique=True)
     key = models.SlugField(
@@ -48,7 +48,13 @@ class Destination(models.Model):
         validators=[MinValueValidator(5), MaxValueValidator(60)],
         help_text="Seconds. Then the caller comes back to the bot.",
     )
-    method = models.CharField(max_length=10, choices=Method.choices, default=Method.REFER_DIAL)
+    method = models.CharField(
+        max_length=10,
+        choices=Method.choices,
+        default=Method.REFER_DIAL,
+        help_text="REFER: the caller's carrier sends him on, and our lines are free. Where it "
+        "refuses, we dial and stay in between.",
+    )
     trunk = models.ForeignKey(
         Trunk,
         models.PROTECT,
