@@ -15,6 +15,7 @@ from agents.menus import menu_problems, purpose_problems
 from agents.models import FaqEntry, Project, ProviderAccount
 from agents.plan import CallPlan, Faq, Stage
 from agents.providers import Provider, Role
+from agents.targets import targets_of
 
 _ROLES = {Role.STT: "speech to text", Role.LLM: "answers", Role.TTS: "text to speech"}
 
@@ -52,6 +53,7 @@ def draft(*, project: Project, accounts: Accounts | None = None) -> CallPlan:
         mode=found.mode,
         turn_detector=found.turn_detector,
         speed=found.speed,
+        targets=targets_of(project),
     )
 
 

@@ -20,6 +20,9 @@ handover  (nothing)                       the caller asked for a person
 switch    role (stt | llm | tts), from, to, provider (slug of the one left), reason, lost_ms
           reason: refused, stalled, broke_off, limited, failed, skipped (known to be down);
           to is empty when there was no other
+transfer  destination (key), name, method (refer | dial | empty), sip_status (0: none),
+          order (of a supervisor, 0: the bot's own idea), detail (LiveKit's code),
+          outcome (see TRANSFER_OUTCOMES)
 usage     role, provider (slug), model, account, and what it is paid by:
           input_tokens, cached_tokens, output_tokens | characters | audio_ms; cached: true if free
 error     what, detail                    detail is for a supervisor; no keys, no payloads
@@ -38,14 +41,15 @@ Kind = Literal[
     "tool",
     "handover",
     "switch",
+    "transfer",
     "usage",
     "error",
     "recording",
     "closed",
 ]
 KINDS: tuple[Kind, ...] = (
-    "opened", "answered", "turn", "dtmf", "tool", "handover", "switch", "usage", "error",
-    "recording", "closed",
+    "opened", "answered", "turn", "dtmf", "tool", "handover", "switch", "transfer", "usage",
+    "error", "recording", "closed",
 )  # fmt: skip
 
 END_REASONS = {
@@ -73,9 +77,29 @@ END_REASONS = {
     "no_such_number": "The number we called does not exist.",
     "carrier": "The carrier did not connect the call.",
     "cancelled": "The call was called off before it was answered.",
+    "supervisor": "A supervisor ended the call.",
     "shutdown": "The worker was stopped.",
     "unknown": "The call is gone; nobody told us why.",
 }
+
+# each step of a transfer; those in TRANSFER_ENDS are the last of theirs
+TRANSFER_OUTCOMES = {
+    "asked": "The caller is to be put through.",
+    "closed": "It is closed there now.",
+    "unavailable": "It may not be called now.",
+    "refused": "The caller's carrier refused to send him on.",
+    "accepted": "The caller's carrier has sent him on.",
+    "ringing": "The telephone there rings.",
+    "connected": "They talk with each other.",
+    "busy": "The line there was busy.",
+    "no_answer": "Nobody answered there.",
+    "failed": "The call there could not be made.",
+    "abandoned": "The caller hung up before anybody answered.",
+    "returned": "It was hung up there at once, so the bot went on.",
+    "ended": "It was hung up there.",
+    "left": "The caller hung up.",
+}
+TRANSFER_ENDS = frozenset(TRANSFER_OUTCOMES) - {"asked", "refused", "ringing", "connected"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

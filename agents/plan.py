@@ -59,6 +59,24 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a caller may be sent: an entry of the directory. A model sees key, name, description;
+    the number is for a REFER while the control plane is away."""
+
+    key: str  # what a model names
+    name: str
+    description: str
+    number: str  # E.164, or sip:user@host
+    method: str = "refer_dial"  # or refer, dial: the caller's carrier sends him on, or we join
+    ring_s: int = 25
+    has_hours: bool = False  # closed at times: only the control plane knows when
+    for_people: bool = False  # callers who ask for a person go here
+    announcement: str = ""  # spoken before
+    sorry: str = ""  # … when nobody could be reached
+    closed: str = ""  # … outside the opening hours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallPlan:
     project: str  # slug
     name: str
@@ -89,6 +107,7 @@ class CallPlan:
     mode: str = "hybrid"  # api, local or hybrid: how the chains were made
     turn_detector: str = "v1-mini"  # or english, multilingual: the turn-detector plugin's models
     speed: Speed = Speed()
+    targets: tuple[Target, ...] = ()  # where the bot may send callers, and nowhere else
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -110,6 +129,7 @@ class CallPlan:
             raw["speed"] = Speed(**raw.get("speed", {}))
             raw["format"] = FORMAT
             raw["vad"] = Vad(**raw["vad"])
+            raw["targets"] = tuple(Target(**one) for one in raw.get("targets", []))
             raw["faq"] = tuple(
                 Faq(**{**entry, "variants": tuple(entry["variants"])}) for entry in raw["faq"]
             )

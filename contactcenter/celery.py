@@ -25,6 +25,10 @@ app.conf.update(
         "sweep events nobody handled": {"task": "telephony.tasks.sweep_events", "schedule": 10.0},
         "compare LiveKit with us": {"task": "telephony.tasks.audit", "schedule": 10.0},
         "ask LiveKit what hooks lost": {"task": "telephony.tasks.reconcile_calls", "schedule": 5.0},
+        "tell workers whom to transfer": {
+            "task": "telephony.tasks.deliver_transfers",
+            "schedule": 5.0,
+        },
         "see to recordings and transcripts": {"task": "recordings.tasks.sweep", "schedule": 10.0},
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},

@@ -16,6 +16,7 @@ from recordings import money, reading
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
 from telephony import search, shapes
+from telephony.admin_calls import MAY, CallControls
 from telephony.admin_history import DaysFilter, History
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -58,7 +59,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Call)
-class CallAdmin(History, ModelAdmin):  # type: ignore[misc]
+class CallAdmin(CallControls, History, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "spent",
@@ -141,6 +142,7 @@ class CallAdmin(History, ModelAdmin):  # type: ignore[misc]
             "title": f"Call of {shapes.readable(call.caller) or 'a withheld number'}",
             "opts": self.opts,
             "page": page,
+            "may_control": call.ended_at is None and request.user.has_perm(MAY),
         }
         return TemplateResponse(request, "recordings/call.html", context)
 

@@ -12,6 +12,7 @@ from agents.entries import END_REASONS, Entry
 from recordings import intake, services, tasks
 from recordings.errors import BadEntries
 from recordings.models import JournalEntry
+from telephony import orders
 from telephony import services as telephony
 from telephony.later import after_commit
 from telephony.lifecycle import CallState
@@ -95,6 +96,9 @@ def _apply(call: Call, entry: Entry, at: datetime) -> None:
         telephony.move_call(room=call.room, to=CallState.TALKING, at=at)
     elif entry.kind == "handover":
         telephony.request_handover(room=call.room)
+    elif entry.kind == "transfer":
+        orders.told(call_id=call.pk, data=entry.data)
+        telephony.touch_call(room=call.room, at=at)
     elif entry.kind == "closed":
         _close(call, entry, at)
     else:

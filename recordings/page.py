@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from agents.entries import TRANSFER_OUTCOMES
 from recordings import switches
 from recordings.latency import GOOD_MS, Latency, grade, latency
 
@@ -21,7 +22,7 @@ VIA = {
 }
 AT_LEAST_MS = 300  # a line nobody measured the end of is marked for this long at least
 # kinds of journal entries which are lines, besides turns
-EVENTS = ("tool", "handover", "error", "switch")
+EVENTS = ("tool", "handover", "transfer", "error", "switch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +177,8 @@ def _event(
 def _event_words(kind: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
     if kind == "handover":
         return "Handover", "The caller asked for a person."
+    if kind == "transfer":
+        return "Transfer", _transfer_words(data)
     if kind == "switch":
         return "Switch", switches.words(data)
     if kind == "tool":
@@ -185,6 +188,17 @@ def _event_words(kind: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
         detail = str(data.get("detail", "")).strip()
         return "Error", str(data.get("what", "?")) + (f": {detail}" if detail else "")
     return None
+
+
+def _transfer_words(data: Mapping[str, Any]) -> str:
+    where = str(data.get("name") or data.get("destination") or "?")
+    what = TRANSFER_OUTCOMES.get(str(data.get("outcome", "")), str(data.get("outcome", "")))
+    how = {"refer": " (REFER)", "dial": " (dialled)"}.get(str(data.get("method", "")), "")
+    status = _ms(data.get("sip_status"))
+    why = f" SIP status {status}." if status else ""
+    if not why and data.get("detail"):
+        why = f" LiveKit said {data['detail']}."
+    return f"{where}{how}: {what}{why}"
 
 
 def _ms(value: object) -> int:

@@ -192,3 +192,6 @@ class InboundEventAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+from telephony.admin_directory import DestinationAdmin as DestinationAdmin  # noqa: E402

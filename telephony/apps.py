@@ -7,10 +7,12 @@ class TelephonyConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import services as agents
-        from telephony import carrier_hooks, checks, events, handlers  # noqa: F401
+        from agents import targets
+        from telephony import carrier_hooks, checks, directory, events, handlers  # noqa: F401
 
         events.on("participant_joined", handlers.participant_joined)
         events.on("participant_left", handlers.participant_left)
         events.on("room_finished", handlers.room_finished)
         events.on(carrier_hooks.EVENT, handlers.carrier_call)
         agents.after_publish(handlers.plan_published)
+        targets.offered_by(directory.targets_of)

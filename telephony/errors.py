@@ -13,6 +13,10 @@ class GatewayRefused(TelephonyError):
     """LiveKit answered and said no. Trying again will not help."""
 
 
+class TransferNotAllowed(TelephonyError):
+    """A call cannot be sent there now. The text says why, and what to do."""
+
+
 class NumberTaken(TelephonyError):
     def __init__(self, number: str, owner: str) -> None:
         super().__init__(

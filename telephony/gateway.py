@@ -37,6 +37,7 @@ class Gateway(Protocol):
     def create_dispatch(self, *, room: str, metadata: str) -> None: ...
     def remove_participant(self, *, room: str, identity: str) -> None: ...
     def delete_room(self, *, room: str) -> None: ...
+    def send_to_agents(self, *, room: str, topic: str, data: bytes) -> None: ...
     def start_egress(self, *, room: str, object_key: str) -> str: ...
     def find_egress(self, *, object_key: str, room: str = "") -> str: ...
     def list_egress(self, *, room: str = "") -> list[LiveEgress]: ...
@@ -187,6 +188,17 @@ class LiveKitGateway:
         Of a room which Redis has lost LiveKit knows nothing: it ends by its own time-outs.
         """
         self._forget(lambda lk: lk.room.delete_room(api.DeleteRoomRequest(room=room)))
+
+    def send_to_agents(self, *, room: str, topic: str, data: bytes) -> None:
+        """A data packet for the agents of a room. Nobody says whether it was heard."""
+        agents = [who.identity for who in self.list_participants(room=room) if who.kind == "agent"]
+        if not agents:
+            return
+        request = api.SendDataRequest(
+            room=room, data=data, kind=api.DataPacket.Kind.RELIABLE, topic=topic,
+            destination_identities=agents,
+        )  # fmt: skip
+        self._forget(lambda lk: lk.room.send_data(request))
 
     # --- recording ------------------------------------------------------------------------------
 

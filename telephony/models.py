@@ -146,6 +146,7 @@ class Call(models.Model):
     answered_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField()
+    ended_by = models.CharField(max_length=150, blank=True, help_text="The supervisor, if one did.")
     handover_requested = models.BooleanField(default=False)
     # the watchdog's memory: since when nobody answers, and whether it has asked again
     no_agent_since = models.DateTimeField(null=True, blank=True, editable=False)
@@ -208,5 +209,7 @@ class InboundEvent(models.Model):
 
 from telephony.models_carriers import CarrierCall as CarrierCall  # noqa: E402
 from telephony.models_carriers import CarrierHook as CarrierHook  # noqa: E402
+from telephony.models_directory import Destination as Destination  # noqa: E402
+from telephony.models_directory import TransferOrder as TransferOrder  # noqa: E402
 from telephony.models_hours import Schedule as Schedule  # noqa: E402
 from telephony.models_legs import Leg as Leg  # noqa: E402

@@ -178,6 +178,10 @@ def tell_over(call: Call) -> None:
     )  # fmt: skip
 
 
+# of one worker's end; another may have gone on with the call, and then knows better
+_PROVISIONAL = {"unknown", "error", "shutdown"}
+
+
 def settle_reason(*, room: str, reason: str, at: datetime) -> bool:
     """Say why a call ends or ended, unless that is known. Never ends a call by itself.
 
@@ -186,7 +190,8 @@ def settle_reason(*, room: str, reason: str, at: datetime) -> bool:
     if not reason:
         return False
     touch_call(room=room, at=at)
-    unknown = Q(end_reason="") | Q(end_reason="unknown")
+    known_worse = {"", "unknown"} if reason in _PROVISIONAL else {"", *_PROVISIONAL}
+    unknown = Q(end_reason__in=known_worse)
     still_open = Q(state__in=list(lifecycle.OPEN_STATES))  # a second bot may have taken over
     settled = Call.objects.filter(unknown | still_open, room=room).update(end_reason=reason)
     if settled and reason == "refused":  # a hook saw the caller go before we knew that we sent him

@@ -1,5 +1,6 @@
 """What people type: numbers and addresses. Each error names value, reason and next step. Pure."""
 
+import re
 from ipaddress import ip_address, ip_network
 
 import phonenumbers
@@ -29,6 +30,34 @@ def e164(text: str) -> str:
     if not phonenumbers.is_possible_number(number):
         raise Misshapen(f"“{text}” cannot be used: no number of that country is so long. {step}")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+_SIP_URI = re.compile(r"sip:([\w.+-]{1,64})@([A-Za-z0-9.-]{1,120}(?::[0-9]{1,5})?)")
+_POST_DIAL = re.compile(r"[0-9*#wA-D]{0,32}")
+
+
+def destination(text: str) -> str:
+    """Where a caller may be sent: a number, or sip:user@host of a PBX. Raises Misshapen."""
+    text = text.strip()
+    if not text.lower().startswith("sip"):
+        return e164(text)
+    if not _SIP_URI.fullmatch(text):
+        raise Misshapen(
+            f"“{text}” is no address of a telephone system. Write sip:user@host or "
+            f"sip:user@host:port, with nothing behind it."
+        )
+    return text
+
+
+def post_dial(text: str) -> str:
+    """Digits sent after the answer; w waits half a second. Raises Misshapen."""
+    text = "".join(text.split()).replace(",", "ww")
+    if not _POST_DIAL.fullmatch(text):
+        raise Misshapen(
+            f"“{text}” cannot be sent. Write at most 32 of the keys 0-9, * and #, and w for a "
+            f"pause of half a second, as ww12."
+        )
+    return text
 
 
 def readable(number: str) -> str:

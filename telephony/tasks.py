@@ -7,7 +7,7 @@ from celery import Task, shared_task
 from django.core.cache import cache
 from django.utils import timezone
 
-from telephony import carrier_calls, inbox, push, testline, watch, wiring
+from telephony import carrier_calls, inbox, orders, push, testline, watch, wiring
 from telephony.errors import GatewayUnavailable
 
 log = logging.getLogger(__name__)
@@ -104,9 +104,25 @@ def test_call(**_newer: object) -> None:
     testline.run(now=timezone.now())
 
 
+@shared_task
 def join_carrier_call(*, carrier_call_id: int, **_newer: object) -> None:
     """A second run finds it joined."""
     carrier_calls.look_again(carrier_call_id=carrier_call_id)
+
+
+@shared_task(bind=True, max_retries=4)
+def end_call(self: "Task[Any, Any]", /, *, call_id: int, **_newer: object) -> None:
+    """The room of a call which a supervisor has ended. A second run finds it gone."""
+    try:
+        watch.close_room(call_id=call_id, gateway=wiring.gateway())
+    except GatewayUnavailable as trouble:
+        raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
+
+
+@shared_task
+def deliver_transfers(**_newer: object) -> None:
+    """Tell workers which calls supervisors want elsewhere. A claim succeeds once, so repeat it."""
+    _unless_away(orders.deliver_waiting)
 
 
 def _unless_away(service: Any, **arguments: object) -> None:

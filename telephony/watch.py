@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 REDISPATCH_S = 2  # without an agent for so long: ask for one again
 JOINING_S = 4  # a job accepted less than this ago may still be on its way into the room
 GONE_S = 10  # a call whose room has been missing for so long is over
+_ENDED_BY_US = {"no_agent", "supervisor"}  # first by their state, then by their room
 GONE_A_ROUND = 10  # asking after a missing room takes 3 s
 
 
@@ -42,8 +43,10 @@ def _reconcile(room: LiveRoom, call: Call | None, now: datetime, gateway: Gatewa
     call = call or _adopt(room, now, gateway)
     if call and call.state in lifecycle.OPEN_STATES:
         watch_call(call_id=call.pk, now=now, gateway=gateway)
-    elif call and call.end_reason == "no_agent":
-        gateway.delete_room(room=room.name)  # the refusal did not get through the first time
+    elif call and call.end_reason in _ENDED_BY_US:
+        gateway.delete_room(room=room.name)  # this did not get through the first time
+    elif call and _is_left_over(gateway.list_participants(room=room.name)):
+        gateway.delete_room(room=room.name)
 
 
 def _adopt(room: LiveRoom, now: datetime, gateway: Gateway) -> Call | None:
@@ -94,6 +97,8 @@ def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
     jobs = gateway.list_jobs(room=room) or []
     if any(gateway.is_present(room=room, identity=job.identity) for job in jobs[-2:]):
         _attended(room)  # Redis has forgotten the agent, the server has not
+    elif _has_company(people):
+        _dispatch_again(call, now, gateway)  # they talk; the worker only listens
     elif now - since >= timedelta(seconds=settings.NO_AGENT_SECONDS):
         _refuse(room, now, gateway)
     elif not _on_its_way(jobs, since, now):
@@ -104,6 +109,13 @@ def refuse_unknown(*, call_id: int, now: datetime, gateway: Gateway) -> None:
     """End the ringing of somebody whose number or trunk nobody answers. The call is noted over."""
     reasons = ("unknown_number", "no_rule")
     call = Call.objects.filter(pk=call_id, end_reason__in=reasons).first()
+    if call:
+        gateway.delete_room(room=call.room)
+
+
+def close_room(*, call_id: int, gateway: Gateway) -> None:
+    """Everybody in a call which has been ended here gets a BYE."""
+    call = Call.objects.filter(pk=call_id, ended_at__isnull=False).first()
     if call:
         gateway.delete_room(room=call.room)
 
@@ -122,6 +134,17 @@ def _of_kind(kind: str, people: list[LiveParticipant]) -> list[LiveParticipant]:
 def _callers(people: list[LiveParticipant]) -> list[LiveParticipant]:
     """Without those we dialled into the call."""
     return [who for who in _of_kind("sip", people) if legs.is_main(who.identity)]
+
+
+def _is_left_over(people: list[LiveParticipant]) -> bool:
+    """Somebody was dialled for a caller who is gone: he would talk with nobody."""
+    return bool(_of_kind("sip", people)) and not _callers(people)
+
+
+def _has_company(people: list[LiveParticipant]) -> bool:
+    """The caller talks with somebody we dialled for him: he is not waiting for us."""
+    sides = [who for who in _of_kind("sip", people) if not legs.is_main(who.identity)]
+    return any(who.attributes.get("sip.callStatus") == "active" for who in sides)
 
 
 def _attended(room: str) -> None:

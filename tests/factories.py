@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from agents import services as agents
 from agents.models import ChainMember, FaqEntry, Project, ProviderAccount, PublishedPlan
-from telephony.models import Call, DispatchRule, Number, Trunk
+from telephony.models import Call, Destination, DispatchRule, Number, Trunk
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 NUMBER = "+12025550100"
@@ -80,6 +80,18 @@ def make_rule(*trunks: Trunk, project: Project | None = None, **values) -> Dispa
 def digest_in_use(rule: DispatchRule) -> str:
     """Of the plan which calls of a rule run on."""
     return PublishedPlan.objects.get(pk=rule.project.published_id or 0).digest
+
+
+def make_line(**values) -> Trunk:
+    """An outbound trunk which LiveKit has."""
+    values = {"name": "Out", "address": "203.0.113.7", "caller_ids": ["+12025550111"]} | values
+    values = {"remote_id": "ST_out", "direction": Trunk.Direction.OUTBOUND} | values
+    return Trunk.objects.create(**values)
+
+
+def make_destination(**values) -> Destination:
+    values = {"name": "Billing", "key": "billing", "description": "invoices"} | values
+    return Destination.objects.create(**({"number": "+12025550177"} | values))
 
 
 def make_call(*, room: str = "call_1_abc", **values) -> Call:

@@ -4,6 +4,7 @@ Its three nodes stand between the session and the chains of providers.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any
@@ -13,12 +14,13 @@ from livekit.agents import Agent, AgentSession, ModelSettings, llm, stt
 from livekit.agents.voice import SpeechHandle
 
 from agents.entries import END_REASONS
-from agents.plan import CallPlan
+from agents.plan import CallPlan, Target
 from agents.worker import length
 from agents.worker.cache import FaqCache
 from agents.worker.chain.eager import Eager
 from agents.worker.chain.members import AllDown
 from agents.worker.embedded.engine import last_words
+from agents.worker.hold import Hold
 from agents.worker.journal import Journal
 from agents.worker.keypad import Keypad
 from agents.worker.pipeline import Pipeline
@@ -48,7 +50,7 @@ class Bot(Agent):
     ) -> None:
         """`end` hangs up; it is called once, with a key of END_REASONS. `give_up` ends a call in
         which no provider of a role (stt, llm, tts) works any more."""
-        tools = [*tools_of(self), *key_tools(self, plan)]
+        tools = [*tools_of(self, plan.targets), *key_tools(self, plan)]
         super().__init__(instructions=instructions_of(plan), tools=tools)
         self.plan = plan
         self.keypad = Keypad(self, journal)
@@ -64,6 +66,8 @@ class Bot(Agent):
         self._cached: set[str] = set()  # what was answered without a model
         self._end = end
         self._give_up = give_up
+        self.hold = Hold()  # on while the caller is put through, or talks with somebody else
+        self.send_on: Callable[[Target], bool] = lambda target: False
         self._leaving = False
         self._asked = 0  # how often since the caller was heard last
         self.on_deafen: Callable[[bool], None] = lambda deaf: None
@@ -84,7 +88,8 @@ class Bot(Agent):
     def digit(self, digit: str) -> None:
         """One of 0-9 * # A-D."""
         self._stir(spoke=True)
-        if self.keypad.press(digit, heed=not self._leaving) or self._leaving:
+        heed = not self._leaving and not self.hold.on
+        if self.keypad.press(digit, heed=heed) or not heed:
             return
         entry = next((entry for entry in self.plan.faq if entry.digit == digit), None)
         if entry is not None:
@@ -96,7 +101,7 @@ class Bot(Agent):
 
     def failed(self) -> None:
         """A provider gave up in the middle of a turn."""
-        if not self._leaving:
+        if not self._leaving and not self.hold.on:
             self.say(self.plan.apology)
 
     # --- what a model may ask for ----------------------------------------------------------------
@@ -119,7 +124,39 @@ class Bot(Agent):
 
     def request_human(self) -> None:
         self._journal.write("handover")
-        self.say(self.plan.handover)
+        people = next((one for one in self.plan.targets if one.for_people), None)
+        if people is None or not self._send_on(people):
+            self.say(self.plan.handover)
+
+    def tool_transfer_call(self, destination: str) -> str | None:
+        """`destination` is a model's idea: only what the plan names is called."""
+        target = next((one for one in self.plan.targets if one.key == destination), None)
+        sent = target is not None and self._send_on(target)
+        outcome = "begun" if sent else "refused"
+        self._journal.write("tool", name="transfer_call", outcome=outcome)
+        return None if sent else "That is not possible. Go on without it."
+
+    def _send_on(self, target: Target) -> bool:
+        return not self._leaving and not self.hold.on and self.send_on(target)
+
+    async def announce(self, words: str) -> None:
+        """Say them to the end, as far as they ever end."""
+        with contextlib.suppress(TimeoutError, RuntimeError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self.session.interrupt(force=True)
+                if speech := self.say(words, interruptible=False):
+                    await speech.wait_for_playout()
+
+    async def take_back(self, words: str, note: str) -> None:
+        """The caller is the bot's again. The model reads the note, the caller hears the words."""
+        self.hold.end()
+        self._stir(spoke=True)
+        if self._leaving:
+            return
+        context = self.chat_ctx.copy()
+        context.add_message(role="system", content=note)
+        await self.update_chat_ctx(context)
+        self.say(words)
 
     # --- speaking ------------------------------------------------------------------------------
 
@@ -158,14 +195,19 @@ class Bot(Agent):
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncGenerator[stt.SpeechEvent, None]:
         try:
-            async for event in self._eager.through(self._talk.hearing.hear(audio)):
+            async for event in self.hold.listen(audio, self._hear):
                 yield event
         except AllDown as down:
             self._down(down)
 
+    def _hear(self, audio: AsyncIterable[rtc.AudioFrame]) -> AsyncGenerator[stt.SpeechEvent, None]:
+        return self._eager.through(self._talk.hearing.hear(audio))
+
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[llm.ChatChunk | str, None]:
+        if self.hold.on:  # what he said last was not meant to be answered any more
+            return
         if (choice := self._menu_choice(chat_ctx)) is not None:
             yield choice
             return
@@ -253,7 +295,7 @@ class Bot(Agent):
         loop = asyncio.get_running_loop()
         while not self._leaving:
             await asyncio.sleep(TICK_S)
-            if self._somebody_talks() or self.keypad.waits:
+            if self.hold.on or self._somebody_talks() or self.keypad.waits:
                 self._quiet_since = loop.time()
             elif loop.time() - self._quiet_since >= self.plan.silence_s:
                 self._ask_or_leave()

@@ -62,6 +62,10 @@ class Desk:
     async def uploaded(self, recording_id: int) -> None:
         await self._json("POST", f"/internal/recordings/{recording_id}/uploaded", {})
 
+    async def may_transfer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """`{"room", "destination"}`, or `{"room", "order"}`, which also takes the order."""
+        return await self._json("POST", "/internal/transfers", question)
+
     async def trials(self) -> list[dict[str, Any]]:
         """Providers a supervisor wants tried; each is handed out once."""
         return list((await self._json("POST", "/internal/plans/trials", {})).get("trials", []))

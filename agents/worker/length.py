@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from agents.plan import CallPlan
+from agents.worker.hold import Hold
 
 TICK_S = 0.1
 PAUSE_S = 0.4  # so long nobody speaks between two sentences
@@ -13,6 +14,7 @@ PATIENCE_S = 6.0  # longer we do not wait for one
 
 class Host(Protocol):
     plan: CallPlan
+    hold: Hold
 
     def say(self, text: str, *, interruptible: bool = True) -> object: ...
     def leave(self, reason: str, words: str) -> None: ...
@@ -24,9 +26,11 @@ async def watch(host: Host, talks: Callable[[], bool]) -> None:
     ends = loop.time() + plan.max_call_s
     if plan.warning.strip() and 0 < plan.warn_before_s < plan.max_call_s:
         await asyncio.sleep(plan.max_call_s - plan.warn_before_s)
+        await host.hold.over()
         paused = await _pause(talks, min(PATIENCE_S, plan.warn_before_s / 2))
         host.say(plan.warning, interruptible=paused)
     await asyncio.sleep(ends - loop.time())
+    await host.hold.over()  # the limit is for talking with a bot
     host.leave("limit", plan.goodbye)
 
 

@@ -226,6 +226,7 @@ class Ear(io.AudioInput):
     def __init__(self) -> None:
         super().__init__(label="line")
         self.tap: Tap | None = None
+        self.away = False  # the session hears nothing; the tap hears everything
         self.cleaner: Cleaner | None = None  # takes noise out of what the session hears
         self.deaf = False  # the session hears silence; the tap hears everything
         self._frames: aio.Chan[rtc.AudioFrame] = aio.Chan()
@@ -241,7 +242,7 @@ class Ear(io.AudioInput):
 
     def hear(self, frame: rtc.AudioFrame) -> None:
         """One frame from the caller, just received."""
-        if not self._frames.closed:
+        if not self._frames.closed and not self.away:
             self._frames.send_nowait(self._for_session(frame))
         if self.tap:
             self._place(self.tap, frame)

@@ -26,7 +26,8 @@ def texts_of(plan: CallPlan) -> list[str]:
     menu = plan.menu.texts() if plan.menu else ()
     asked = (purpose.ask for purpose in plan.purposes)
     answers = (entry.answer for entry in plan.faq)
-    texts = (*fixed[:1], *menu, *fixed[1:], *asked, *answers)
+    sent = (text for one in plan.targets for text in (one.announcement, one.sorry, one.closed))
+    texts = (*fixed[:1], *menu, *fixed[1:], *asked, *answers, *sent)
     return list(dict.fromkeys(text for text in texts if text.strip()))
 
 

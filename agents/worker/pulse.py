@@ -8,6 +8,7 @@ call is a sign of life) → no answer twice → gone, since the last packet.
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from livekit import rtc
 
@@ -17,8 +18,15 @@ ANSWER_S = 0.4
 ASKED = 2
 
 
-async def gone(room: rtc.Room, caller: rtc.RemoteParticipant, track: rtc.Track) -> float:
-    """Returns when he is gone: the moment (monotonic) of his last packet."""
+async def gone(
+    room: rtc.Room,
+    caller: rtc.RemoteParticipant,
+    track: rtc.Track,
+    *,
+    on_packets: Callable[[], None] = lambda: None,
+) -> float:
+    """Returns when he is gone: the moment (monotonic) of his last packet. `on_packets` is called
+    whenever new ones have come."""
     count, last = -1, time.monotonic()
     while True:
         await asyncio.sleep(LOOK_S)
@@ -26,6 +34,8 @@ async def gone(room: rtc.Room, caller: rtc.RemoteParticipant, track: rtc.Track) 
         now = time.monotonic()
         if seen != count:
             count, last = seen, now - age
+            if seen:
+                on_packets()
         elif now - last > STALLED_S and not await _is_alive(room, caller.identity):
             return last
 

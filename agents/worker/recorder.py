@@ -75,6 +75,11 @@ class Recorder:
         """`at`: when its first sample leaves the worker."""
         self._put(RIGHT, at + TO_CALLER_S, samples)
 
+    def other(self, at: float, samples: Samples) -> None:
+        """Somebody the caller talks with instead of the agent. `at`: as for the caller, who hears
+        it when the agent's sound of that moment would leave."""
+        self._put(RIGHT, at - FROM_CALLER_S + TO_CALLER_S, samples)
+
     def agent_cut(self, at: float) -> None:
         """What was to leave the worker from `at` on did not."""
         with self._lock:

@@ -44,6 +44,7 @@ class Scribe:
             plan.ask_back, plan.apology, plan.handover, plan.goodbye, plan.silence_prompt,
             plan.silence_prompt_2, plan.warning, *(purpose.ask for purpose in plan.purposes),
             *(plan.menu.texts() if plan.menu else ()),
+            *(text for one in plan.targets for text in (one.announcement, one.sorry, one.closed)),
         }  # fmt: skip
 
     def follow(self, session: AgentSession[Any]) -> None:

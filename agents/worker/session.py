@@ -14,7 +14,7 @@ from livekit.agents.voice import CloseEvent, CloseReason
 from agents.menus import KEYS
 from agents.plan import CallPlan, PlanError
 from agents.seal import SealBroken
-from agents.worker import echo, plans, prepare, pulse, spool
+from agents.worker import echo, people, plans, prepare, pulse, spool
 from agents.worker.bot import Bot
 from agents.worker.chain.health import SharedHealth
 from agents.worker.config import Config
@@ -24,10 +24,12 @@ from agents.worker.farewell import Farewell
 from agents.worker.journal import Journal
 from agents.worker.line import Ear, Mouth
 from agents.worker.recorder import Recorder
+from agents.worker.through import Through
 
 log = logging.getLogger(__name__)
 
 JOIN_S = 10.0
+SILENT_S = 2.0  # who was here for so long and sent no sound has a broken line
 PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller rings
 
 
@@ -59,6 +61,10 @@ class PhoneCall:
         self._health = SharedHealth(settings.redis_url)
         self._talk: Conversation | None = None
         self._ear = Ear()
+        self._through = Through(
+            ctx, settings, self._journal, self._ear, self._mouth,
+            start=self._start, end=self.end, sent_on=self._sent_on,
+        )  # fmt: skip
         self._bot: Bot | None = None
         self._recorder: Recorder | None = None
         self._plan: CallPlan | None = None
@@ -70,6 +76,7 @@ class PhoneCall:
         self._ended: float | None = None  # monotonic
         self._reason = ""
         self._listening = False
+        self._heard = False  # anything at all from the caller
         self._finished = False
         self._publishing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,10 +139,9 @@ class PhoneCall:
         # the caller is answered once he hears this track: it goes out while the rest is built
         line = self._ctx.room.local_participant
         self._publishing = asyncio.create_task(self._mouth.publish(line))
-        kinds = [rtc.ParticipantKind.PARTICIPANT_KIND_SIP]
         try:
             async with asyncio.timeout(JOIN_S):
-                return await self._ctx.wait_for_participant(kind=kinds)
+                return await people.caller(self._ctx.room)
         except (TimeoutError, RuntimeError):
             return None
 
@@ -190,6 +196,7 @@ class PhoneCall:
         room.on("participant_attributes_changed", self._on_attributes)
         room.on("participant_disconnected", self._on_left)
         room.on("sip_dtmf_received", self._on_digit)
+        self._through.follow(room)
         room.on("disconnected", lambda *_: self.end("unknown"))
 
     def _is_caller(self, participant: rtc.Participant) -> bool:
@@ -208,9 +215,12 @@ class PhoneCall:
             self._start(self._feel_pulse(participant, track))
 
     async def _feel_pulse(self, caller: rtc.RemoteParticipant, track: rtc.Track) -> None:
-        last = await pulse.gone(self._ctx.room, caller, track)
+        last = await pulse.gone(self._ctx.room, caller, track, on_packets=self._on_packets)
         log.info("A caller is gone and the room did not notice", extra={"job": self._ctx.job.id})
-        self.end("caller" if self._answered else "abandoned", at=last)
+        self._caller_left(last)
+
+    def _on_packets(self) -> None:
+        self._heard = True
 
     def _on_attributes(self, _: object, participant: rtc.Participant) -> None:
         if self._is_caller(participant):
@@ -218,7 +228,13 @@ class PhoneCall:
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
         if self._is_caller(participant):
-            self.end("caller" if self._answered else "abandoned")
+            self._caller_left(time.monotonic())
+
+    def _caller_left(self, at: float) -> None:
+        if self._answered:
+            self._through.transfer.caller_left(at)
+        else:
+            self.end("abandoned", at=at)
 
     def _on_digit(self, event: rtc.SipDTMF) -> None:
         """A colleague's keys are not the caller's. LiveKit writes a to d."""
@@ -245,8 +261,8 @@ class PhoneCall:
         self._picked_up.set()
         if self._gave_up:  # an apology follows, no greeting
             pass
-        elif self._bot:
-            self._bot.answered()
+        elif self._bot and self._caller:
+            self._through.begin(self._caller, self._bot)
         else:
             self._start(self._apologise())
         self._journal.write("answered")
@@ -259,7 +275,7 @@ class PhoneCall:
             self._config, room=self._ctx.room.name, job=self._ctx.job.id,
             starts_ms=self._answered[1],
         )  # fmt: skip
-        self._recorder = Recorder(path, began=began)
+        self._recorder = self._through.recorder = Recorder(path, began=began)
         self._mouth.tap = self._ear.tap = self._recorder
 
     async def _apologise(self) -> None:
@@ -272,14 +288,28 @@ class PhoneCall:
         """Whatever comes first is the reason. `at`: when it happened (monotonic), default now."""
         if self._reason:
             return
-        self._reason = reason
+        self._reason = self._named(reason)
         if self._bot:
             self._bot.stop()
         if reason in {"caller", "abandoned", "unknown"}:
             self._ended = at or time.monotonic()
-            self._ctx.shutdown(reason)
+            self._ctx.shutdown(self._reason)
         else:
-            self._start(self._hang_up(reason))
+            self._start(self._hang_up(self._reason))
+
+    def _named(self, reason: str) -> str:
+        """Whoever never sent a sound could not be heard, whatever he did then."""
+        begun = self._answered[0] if self._answered else time.monotonic()
+        unheard = not self._heard and time.monotonic() - begun >= SILENT_S
+        return "no_media" if unheard and reason in {"caller", "silence"} else reason
+
+    def _sent_on(self) -> None:
+        """The carrier has him; LiveKit says good-bye in a second."""
+        self._farewell.hung_up = True
+        self._reason = self._reason or "transferred"
+        if self._bot:
+            self._bot.stop()
+        self._gone(self._reason)
 
     async def _hang_up(self, reason: str) -> None:
         await self._farewell.hang_up()
@@ -317,12 +347,13 @@ class PhoneCall:
             return
         self._finished = True
         self._reason = self._reason or "shutdown"
-        if self._is_listed() and not self._farewell.hung_up:
+        if people.telephones(self._ctx.room) and not self._farewell.hung_up:
             await self._farewell.delete_room()
         ended = self._ended or time.monotonic()
         for task in (*self._tasks, *([self._publishing] if self._publishing else [])):
             task.cancel()
         await self._ear.aclose()
+        await self._through.aclose()
         if self._recorder:
             await self._finish_recording(self._recorder, ended)
         self._write_closed(ended)
@@ -331,10 +362,6 @@ class PhoneCall:
         if self._talk:
             await self._talk.aclose()
         await self._health.aclose()
-
-    def _is_listed(self) -> bool:
-        people = self._ctx.room.remote_participants
-        return self._caller is not None and self._caller.identity in people
 
     async def _finish_recording(self, recorder: Recorder, ended: float) -> None:
         try:

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 from telephony.caller import sip
 
@@ -36,6 +36,9 @@ class Leg(asyncio.DatagramProtocol):
         self.ended_by = ""
         self.on_answer: Callable[[tuple[str, int]], None] = lambda peer: None
         self.on_end: Callable[[], None] = lambda: None
+        self.refer_status = 405  # our answer to a REFER; 202 accepts it
+        self.referred: int | None = 200  # … and what then became of it; None: nobody tells
+        self.referred_to = ""
         self.final: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._target, self._caller, self._server = target, caller, server
         self._credentials = credentials
@@ -155,6 +158,9 @@ class Leg(asyncio.DatagramProtocol):
     def _request(self, message: sip.Message, addr: tuple[str, int]) -> None:
         if message.method == "ACK":
             return
+        if message.method == "REFER":
+            self._asked_to_go(message, addr)
+            return
         known = message.method in {"BYE", "OPTIONS", "NOTIFY", "INVITE", "INFO", "UPDATE"}
         status, reason = (200, "OK") if known else (405, "Method Not Allowed")
         body = self._sdp if message.method == "INVITE" else ""
@@ -163,6 +169,27 @@ class Leg(asyncio.DatagramProtocol):
         self._send(answer, addr)
         if message.method == "BYE":
             self._end("them")
+
+    def _asked_to_go(self, message: sip.Message, addr: tuple[str, int]) -> None:
+        """A blind transfer (RFC 3515). We dial nobody; we only tell what we were told to tell."""
+        self.referred_to = message.get("refer-to")
+        reason = "Accepted" if self.refer_status == 202 else "Refused"
+        own = self._dialog
+        answer = sip.answer(message, self.refer_status, reason, own.tag, contact=own.contact)
+        self._send(answer, addr)
+        if self.refer_status == 202 and self.referred is not None:
+            self._spawn(self._notify(self.referred))
+
+    async def _notify(self, status: int) -> None:
+        self._dialog.cseq += 1
+        cseq = self._dialog.cseq
+        done = self._closed[cseq] = asyncio.Event()
+        message = self._dialog.request(
+            "NOTIFY", branch=sip.new_branch(), cseq=cseq, body=f"SIP/2.0 {status} Told\r\n",
+            kind="message/sipfrag;version=2.0",
+            extra=(("Event", "refer"), ("Subscription-State", "terminated;reason=noresource")),
+        )  # fmt: skip
+        await self._repeat(message, done, _GOODBYE_S)
 
     def _response(self, message: sip.Message) -> None:
         number, method = message.cseq
@@ -203,7 +230,10 @@ class Leg(asyncio.DatagramProtocol):
             self.final.set_result(None)
 
     def _spawn_bye(self) -> None:
-        task = asyncio.create_task(self._bye())
+        self._spawn(self._bye())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -116,6 +116,7 @@ class Dialog:
         body: str = "",
         extra: tuple[tuple[str, str], ...] = (),
         to: str = "",
+        kind: str = "application/sdp",
     ) -> bytes:
         headers = [
             ("Via", f"SIP/2.0/UDP {self.host}:{self.port};branch={branch};rport"),
@@ -130,7 +131,7 @@ class Dialog:
             *extra,
         ]
         if body:
-            headers.append(("Content-Type", "application/sdp"))
+            headers.append(("Content-Type", kind))
         return render(f"{method} {self.remote or self.target} SIP/2.0", headers, body)
 
     def establish(self, ok: Message) -> None:

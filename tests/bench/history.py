@@ -114,9 +114,9 @@ def _block(ask: Callable[[str], int]) -> dict[str, Any]:
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    from tests.contract import postgres
+    from tests import postgres
 
-    with postgres.server() as url:
+    with postgres.running() as url:
         sizes = {"small": SMALL, "large": LARGE}
         for name in sizes:
             subprocess.run(["psql", "-q", url, "-c", f"create database {name}"], check=True)

@@ -27,11 +27,11 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def main() -> None:
-    from tests.contract import postgres
+    from tests import postgres
     from tests.contract.servers import media_plane
 
     with ExitStack() as stack:
-        os.environ["DATABASE_URL"] = stack.enter_context(postgres.server())
+        os.environ["DATABASE_URL"] = stack.enter_context(postgres.running())
         os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
         import django
 

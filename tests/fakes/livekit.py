@@ -20,6 +20,7 @@ class FakeGateway:
         self.participants: dict[str, list[LiveParticipant]] = {}
         self.jobs: dict[str, list[LiveJob]] = {}
         self.dispatched: list[tuple[str, str]] = []
+        self.sent: list[tuple[str, str, bytes]] = []  # data packets to agents
         self.egresses: dict[str, LiveEgress] = {}
         self.writes: list[str] = []
         self.away = False
@@ -153,6 +154,11 @@ class FakeGateway:
         self._reach()
         self.rooms.pop(room, None)
         self.participants.pop(room, None)
+
+    def send_to_agents(self, *, room: str, topic: str, data: bytes) -> None:
+        self._reach()
+        if any(p.kind == "agent" for p in self.participants.get(room, [])):
+            self.sent.append((room, topic, data))
 
     def start_egress(self, *, room: str, object_key: str) -> str:
         self._reach()

@@ -42,6 +42,7 @@ class Telephone(asyncio.DatagramProtocol):
     deaf_for: int = 0  # so many datagrams get lost first
     tone: Pcm | None = None  # played when answered; without it: echo
     password: str = ""  # demands digest (407)
+    at: int = 0  # its port; 0: any
     sdp: str | None = None  # instead of a proper answer
     requests: list[sip.Message] = field(default_factory=list)
 
@@ -49,7 +50,7 @@ class Telephone(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._line, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=("127.0.0.1", 0)
+            lambda: self, local_addr=("127.0.0.1", self.at)
         )
         self.echo, self.audio = _Echo(), Audio()
         media = self.audio if self.tone is not None else self.echo

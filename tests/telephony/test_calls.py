@@ -162,3 +162,14 @@ def test_an_event_which_failed_is_handled_when_its_cause_is_gone():
     event.refresh_from_db()
     assert (event.error, event.handled_at) == ("", LATER)
     assert inbox.due_events(now=LATER + timedelta(days=1)) == []
+
+
+def test_whoever_went_on_with_a_call_knows_its_end_better():
+    """One worker died, another took over; a hook may have closed the call in between."""
+    make_call(room=ROOM, state=CallState.TALKING)
+    services.settle_reason(room=ROOM, reason="error", at=NOW)
+    services.move_call(room=ROOM, to=CallState.ENDED, at=NOW)
+    services.settle_reason(room=ROOM, reason="transferred", at=NOW)
+    services.settle_reason(room=ROOM, reason="error", at=NOW)
+    services.settle_reason(room=ROOM, reason="unknown", at=NOW)
+    assert Call.objects.get(room=ROOM).end_reason == "transferred"

@@ -7,6 +7,7 @@ import pytest
 from livekit import rtc
 from livekit.agents import io
 
+from agents.plan import Target
 from agents.worker import journal, pipeline, prepare
 from agents.worker.bot import Bot
 from agents.worker.journal import Journal
@@ -199,3 +200,46 @@ async def test_a_sentence_which_is_not_ready_is_spoken_by_the_voice_of_the_plan(
     call = await talk()
     call.bot.say("This sentence was never prepared.")
     await wait_until(lambda: ("agent", "This sentence was never prepared.") in call.turns())
+
+
+BILLING = Target(
+    key="billing", name="Billing", description="invoices", number="+12025550177", for_people=True,
+    announcement="One moment.", sorry="Nobody is there.",
+)  # fmt: skip
+
+
+async def test_a_wish_for_a_person_is_sent_where_people_are(talk):
+    call = await talk(targets=(BILLING,))
+    sent: list[Target] = []
+
+    def send_on(target: Target) -> bool:
+        sent.append(target)
+        return True
+
+    call.bot.send_on = send_on
+    call.bot.digit("0")
+    assert sent == [BILLING]
+    assert "handover" in call.kinds()
+    assert call.bot.tool_transfer_call("+12025550199")  # words for the model: nobody is called
+    assert sent == [BILLING]
+    assert call.bot.tool_transfer_call("billing") is None
+    assert sent == [BILLING, BILLING]
+
+
+async def test_a_bot_on_hold_neither_listens_nor_asks_and_comes_back_with_a_note(talk):
+    call = await talk(targets=(BILLING,), silence_s=1)
+    call.bot.hold.begin()
+    await call.bot.announce("One moment.")
+    before = call.turns()
+    assert before[-1] == ("agent", "One moment.")
+    call.bot.digit("2")
+    call.session.generate_reply(user_input="What are your opening hours?")
+    await asyncio.sleep(1.5)  # longer than the silence after which he would be asked
+    assert [turn for turn in call.turns()[len(before) :] if turn[0] == "agent"] == []
+    await call.bot.take_back("Nobody is there.", "The line there was busy.")
+    await wait_until(lambda: ("agent", "Nobody is there.") in call.turns())
+    notes = [item.text_content for item in call.bot.chat_ctx.items if item.type == "message"]
+    assert "The line there was busy." in notes
+    await call.says("What are your opening hours?")
+    hours = ("agent", "We are open from nine to six, Monday to Saturday.")
+    await wait_until(lambda: call.turns()[-1] == hours)

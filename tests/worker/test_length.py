@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from agents.worker import length
+from agents.worker.hold import Hold
 from tests.worker.plan import a_plan
 
 pytestmark = pytest.mark.worker
@@ -15,7 +16,7 @@ class Scene:
 
     def __init__(self, monkeypatch, speech=(), **plan):
         self.plan = a_plan(warning="One minute.", **plan)
-        self.now, self.done, self._speech = 0.0, [], speech
+        self.now, self.done, self._speech, self.hold = 0.0, [], speech, Hold()
         monkeypatch.setattr(length, "asyncio", self)
 
     def get_running_loop(self):
