@@ -11,6 +11,7 @@ urlpatterns = [
     path("hooks/", include("telephony.urls")),
     path("internal/plans/", include("agents.urls")),
     path("internal/", include("recordings.internal_urls")),
+    path("internal/", include("telephony.internal_urls")),
     path("recordings/", include("recordings.urls")),
     path("health", health.live),
     path("ready", health.ready),

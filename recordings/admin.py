@@ -17,6 +17,7 @@ from recordings import money, reading
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
 from telephony import shapes
+from telephony.admin_entrance import BlocksCallers
 from telephony.admin_numbers import FindsNumbers
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -67,7 +68,7 @@ class CallList(ChangeList):  # type: ignore[misc]
 
 
 @admin.register(Call)
-class CallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+class CallAdmin(BlocksCallers, FindsNumbers, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "spent",

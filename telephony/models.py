@@ -200,5 +200,7 @@ class InboundEvent(models.Model):
         return f"{self.name} {self.event_id}"
 
 
+from telephony.models_entrance import CallerRule as CallerRule  # noqa: E402
+from telephony.models_entrance import Entrance as Entrance  # noqa: E402
 from telephony.models_hours import Schedule as Schedule  # noqa: E402
 from telephony.models_legs import Leg as Leg  # noqa: E402

@@ -26,8 +26,10 @@ RESERVED = {
 PURE = {
     "agents/plan.py",
     "agents/entries.py",
+    "agents/entrance.py",
     "agents/providers.py",
     "agents/seal.py",
+    "agents/hosts.py",
     "agents/house.py",
     "agents/environment.py",
     "agents/worker",
@@ -36,6 +38,7 @@ PURE = {
     "telephony/sync.py",
     "telephony/shapes.py",
     "telephony/hours.py",
+    "telephony/policy.py",
     "telephony/errors.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",

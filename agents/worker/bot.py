@@ -12,6 +12,7 @@ from livekit import rtc
 from livekit.agents import Agent, AgentSession, ModelSettings, llm, stt
 from livekit.agents.voice import SpeechHandle
 
+from agents import entrance
 from agents.entries import END_REASONS
 from agents.plan import CallPlan
 from agents.worker.cache import FaqCache
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 LAST_WORDS_S = 15.0  # a good-bye which takes longer is cut
+ANNOUNCEMENT_S = 90.0  # a message of the supervisor's may be longer
 HUMAN_DIGIT = "0"
 KNOWN_SHARE = 0.5  # of the silence after which speech counts as ended is enough after known words
 
@@ -60,6 +62,10 @@ class Bot(Agent):
         self._end = end
         self._give_up = give_up
         self._leaving = False
+        self._only_listens = False
+        # what is known of the caller; it may come at any time, and whoever speaks next uses it
+        self.facts: Callable[[], dict[str, str]] = dict
+        self.greeting = entrance.filled(plan.greeting, {})
         self._asked = False
         self._quiet_since = 0.0  # the loop's clock
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,7 +75,8 @@ class Bot(Agent):
     def answered(self) -> None:
         """The caller hears us from now on."""
         self._watch_states(self.session)
-        self.say(self.plan.greeting)
+        self.greeting = entrance.filled(self.plan.greeting, self.facts())
+        self.say(self.greeting)
         self._quiet_since = asyncio.get_running_loop().time()
         self._start(self._watch_silence())
         self._start(self._watch_length())
@@ -130,6 +137,16 @@ class Bot(Agent):
             log.warning("The last words of a call were cut", extra={"reason": reason})
         self._end(reason)
 
+    async def announce(self, words: str) -> None:
+        """Say something to a caller with whom nobody will talk; he is heard from then on."""
+        self._leaving = self._only_listens = True
+        try:
+            async with asyncio.timeout(ANNOUNCEMENT_S):
+                if speech := self.say(words, interruptible=False):
+                    await speech.wait_for_playout()
+        except (TimeoutError, RuntimeError):
+            log.warning("An announcement was cut")
+
     def was_cached(self, text: str) -> bool:
         return text in self._cached
 
@@ -147,9 +164,12 @@ class Bot(Agent):
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[llm.ChatChunk | str, None]:
+        if self._only_listens:
+            return
         if (known := await self._known_answer(chat_ctx)) is not None:
             yield known
             return
+        chat_ctx = knowing(chat_ctx, self.facts())
         try:
             async for chunk in self._talk.mind.think(chat_ctx, tools, model_settings.tool_choice):
                 yield chunk
@@ -194,11 +214,18 @@ class Bot(Agent):
             for frame in self._prepared.frames(begun):
                 yield frame
         elif begun.strip() or not whole:
+            spoken = False
             try:
                 async for frame in self._talk.voice.speak(_joined(begun, pieces)):
+                    spoken = True
                     yield frame
             except AllDown as down:
-                self._down(down)
+                plain = entrance.filled(self.plan.greeting, {})
+                if begun.strip() != self.greeting or spoken or not self._prepared.has(plain):
+                    self._down(down)
+                    return
+                for frame in self._prepared.frames(plain):  # no voice for his name: without it
+                    yield frame
 
     def _down(self, down: AllDown) -> None:
         if not self._leaving:
@@ -268,6 +295,21 @@ def instructions_of(plan: CallPlan) -> str:
         f"sentences, no lists, no markup. Answer with these facts, word for word where they fit:\n"
         f"{facts}\nIf you did not understand, or do not know, say: {plan.ask_back}"
     ).strip()
+
+
+def knowing(chat_ctx: llm.ChatContext, facts: dict[str, str]) -> llm.ChatContext:
+    """The conversation with what is known of the caller behind the instructions."""
+    if not facts:
+        return chat_ctx
+    told = chat_ctx.copy()
+    words = llm.ChatMessage(role="system", content=[entrance.block(facts)])
+    told.items.insert(_after_instructions(told.items), words)
+    return told
+
+
+def _after_instructions(items: list[Any]) -> int:
+    first = items[0] if items else None
+    return int(isinstance(first, llm.ChatMessage) and first.role == "system")
 
 
 async def _joined(begun: str, rest: AsyncIterable[str]) -> AsyncGenerator[str, None]:

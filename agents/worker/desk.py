@@ -62,6 +62,11 @@ class Desk:
     async def uploaded(self, recording_id: int) -> None:
         await self._json("POST", f"/internal/recordings/{recording_id}/uploaded", {})
 
+    async def entrance(self, *, plan: str, caller: str, called: str = "") -> dict[str, Any]:
+        """What is done with a ringing call, by the number dialled (telephony/entrance.py)."""
+        asked = {"plan": plan, "caller": caller, "called": called}
+        return await self._json("POST", "/internal/entrance", asked)
+
     async def trials(self) -> list[dict[str, Any]]:
         """Providers a supervisor wants tried; each is handed out once."""
         return list((await self._json("POST", "/internal/plans/trials", {})).get("trials", []))

@@ -22,6 +22,7 @@ from agents.worker.desk import Desk
 from agents.worker.farewell import Farewell
 from agents.worker.journal import Journal
 from agents.worker.line import Ear, Mouth
+from agents.worker.porter import Porter, somebody_talks
 from agents.worker.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class PhoneCall:
         self._health = SharedHealth(settings.redis_url)
         self._talk: Conversation | None = None
         self._ear = Ear()
+        self._porter = Porter(ctx, settings, self._journal, self._mouth, self._farewell)
         self._bot: Bot | None = None
         self._recorder: Recorder | None = None
         self._plan: CallPlan | None = None
@@ -76,16 +78,26 @@ class PhoneCall:
         """What takes the CPU is done while the network is waited for: the caller is ringing."""
         self._follow_room(self._ctx.room)
         digest = plans.digest_in(self._ctx.job.metadata)
+        self._porter.ask(digest)
         joining = asyncio.create_task(self._join())
         plan, _ = await asyncio.gather(self._load_plan(digest), self._health.look())
         trouble = await self._prepare(plan, digest)
         self._caller = caller = await joining
-        if self._somebody_talks():
+        if somebody_talks(self._ctx.room):
             await self._withdraw()
             return
+        if caller and self._porter.decision.plan not in {"", digest} and not self._reason:
+            digest = self._porter.decision.plan
+            trouble = await self._change_plan(digest)
         self._write_opened(digest)
         if caller is None or self._reason:
             self.end("abandoned")
+            return
+        self._porter.write_down()
+        if self._porter.refuses:
+            self._reason = self._porter.decision.reason
+            await self._porter.refuse(caller)
+            self._gone(self._reason)
             return
         if trouble:
             self._fall_back(trouble)
@@ -93,11 +105,6 @@ class PhoneCall:
         if self._publishing:
             await self._publishing
         self._look_whether_answered(caller)
-
-    def _somebody_talks(self) -> bool:
-        """A watchdog asked twice because the first agent was slow: two must not talk at once."""
-        agent = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
-        return any(who.kind == agent for who in self._ctx.room.remote_participants.values())
 
     async def _withdraw(self) -> None:
         """Leave the call to the agent who is there, without a trace in the journals."""
@@ -125,15 +132,18 @@ class PhoneCall:
     async def _join(self) -> rtc.RemoteParticipant | None:
         """The caller, or nothing if he has gone already."""
         await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
-        # the caller is answered once he hears this track: it goes out while the rest is built
         line = self._ctx.room.local_participant
-        self._publishing = asyncio.create_task(self._mouth.publish(line))
         kinds = [rtc.ParticipantKind.PARTICIPANT_KIND_SIP]
         try:
             async with asyncio.timeout(JOIN_S):
-                return await self._ctx.wait_for_participant(kind=kinds)
+                caller = await self._ctx.wait_for_participant(kind=kinds)
         except (TimeoutError, RuntimeError):
             return None
+        await self._porter.decide(caller)
+        # the caller is answered once he hears this track: it goes out while the rest is built
+        if not self._porter.refuses:
+            self._publishing = asyncio.create_task(self._mouth.publish(line))
+        return caller
 
     async def _prepare(self, plan: CallPlan | PlanError, digest: str) -> str:
         """What the call talks with. Returns what is wrong, or nothing."""
@@ -144,6 +154,14 @@ class PhoneCall:
         except (PlanError, SealBroken) as reason:
             return str(reason) or type(reason).__name__
         return ""
+
+    async def _change_plan(self, digest: str) -> str:
+        """The number has a project of its own: what was built for the rule's is thrown away."""
+        if self._talk and self._talk.session:
+            await self._talk.session.aclose()
+            await self._talk.aclose()
+        self._talk = self._bot = self._plan = None
+        return await self._prepare(await self._load_plan(digest), digest)
 
     async def _build(self, plan: CallPlan, folder: Path) -> None:
         self._folder = folder
@@ -160,6 +178,8 @@ class PhoneCall:
         )  # fmt: skip
         self._bot = talk.bot
         assert talk.session is not None
+        assert talk.bot is not None
+        talk.bot.facts = self._porter.facts
         talk.session.on("error", self._on_error)
         talk.session.on("close", self._on_close)
         self._health.follow()
@@ -217,6 +237,7 @@ class PhoneCall:
             self.end("caller" if self._answered else "abandoned")
 
     def _on_digit(self, event: rtc.SipDTMF) -> None:
+        self._porter.digit(event.digit)
         if self._bot and self._answered:
             self._bot.digit(event.digit)
 
@@ -238,13 +259,20 @@ class PhoneCall:
         self._picked_up.set()
         if self._gave_up:  # an apology follows, no greeting
             pass
+        elif self._porter.decision.action != "answer":
+            self._start(self._carry_out(caller))
         elif self._bot:
             self._bot.answered()
         else:
             self._start(self._apologise())
         self._journal.write("answered")
-        if self._plan and self._plan.record and self._plan.recorder == "worker":
+        if self._porter.is_recorded(self._plan):
             self._record(now)
+
+    async def _carry_out(self, caller: rtc.Participant) -> None:
+        """What the number's policy says instead of a conversation."""
+        reason = await self._porter.serve(self._talk, caller, self._plan, self._folder)
+        self.end(reason)
 
     def _record(self, began: float) -> None:
         assert self._answered is not None
@@ -265,12 +293,12 @@ class PhoneCall:
         """Whatever comes first is the reason. `at`: when it happened (monotonic), default now."""
         if self._reason:
             return
-        self._reason = reason
+        self._reason = self._porter.reason(reason)
         if self._bot:
             self._bot.stop()
-        if reason in {"caller", "abandoned", "unknown"}:
+        if reason in {"caller", "abandoned", "unknown", "transferred"}:
             self._ended = at or time.monotonic()
-            self._ctx.shutdown(reason)
+            self._start(self._porter.let_go(self._ear, reason))
         else:
             self._start(self._hang_up(reason))
 
@@ -324,6 +352,7 @@ class PhoneCall:
         if self._talk:
             await self._talk.aclose()
         await self._health.aclose()
+        await self._porter.aclose()
 
     def _is_listed(self) -> bool:
         people = self._ctx.room.remote_participants
