@@ -16,7 +16,7 @@ from typing import Any
 from agents.entrance import Decision, caller_in, digits, journal_words
 from agents.worker import lookup
 from agents.worker.config import Config
-from agents.worker.desk import Desk, DeskAway, DeskRefused
+from agents.worker.desk import Desk
 from agents.worker.journal import Journal
 from agents.worker.plans import write_whole
 
@@ -60,7 +60,8 @@ class Reception:
             async with asyncio.timeout_at(self._deadline):
                 self.decision = await self._said(caller, called)
             self.source = NOW
-        except (DeskAway, DeskRefused, TimeoutError, ValueError, KeyError, TypeError):
+        except Exception as trouble:  # whatever it is, the caller is ringing
+            log.warning("No decision about a call", extra={"error": type(trouble).__name__})
             self._remember(called)
         if self.decision.lookup and self.decision.action == "answer":
             self._looking = asyncio.create_task(self._look_up(room, caller, called))

@@ -13,6 +13,7 @@ from telephony.caller.call import CallFailed
 from telephony.caller.speech import speak
 from tests.e2e.ears import Ears
 from tests.e2e.stack import HOURS, Stack, eventually
+from tests.fakes.uas import Telephone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -129,13 +130,16 @@ def test_a_closed_number_says_its_message_and_hangs_up(policies: Stack):
 def test_a_blocked_caller_is_refused_before_anybody_answers(policies: Stack):
     async def run():
         async with policies.call(caller=UNWANTED, number=OPEN) as call:
-            begun = time.monotonic()
+            begun, told = time.monotonic(), []
+            refused = call.leg._refused
+            call.leg._refused = lambda message: (told.append(message), refused(message))
             with pytest.raises(CallFailed) as failure:
                 await call.answered(15)
-            return failure.value.status, time.monotonic() - begun
+            return failure.value.status, told[0].get("reason"), time.monotonic() - begun
 
-    status, seconds = asyncio.run(run())
+    status, cause, seconds = asyncio.run(run())
     assert status == 486
+    assert cause == 'Q.850;cause=17;text="User busy"'
     assert seconds < 8
     row = policies.settled(UNWANTED)
     assert row["end_reason"] == "blocked"
@@ -201,3 +205,45 @@ def test_a_number_with_its_own_project_greets_whom_the_lookup_knows(policies: St
     assert found["entrance"] == "answer, decided now, priority 3"
     project = policies.rows("select slug from agents_project where id = ?", row["project_id"])
     assert project == [{"slug": "own"}]
+
+
+OTHER = """
+from telephony import push
+from telephony.models import Entrance, Number, Trunk
+out = Trunk.objects.create(name="Out", direction="outbound", address="127.0.0.1:%(port)d",
+    caller_ids=["+12025550100"])
+push.mark_pending(Trunk.objects.filter(pk=out.pk))
+Entrance.objects.create(number=Number.objects.get(e164=%(open)r), ring_limit_s=4,
+    overflow_number="+12025550177", overflow_trunk=out)
+"""
+
+
+def test_without_a_worker_the_other_number_is_called(policies: Stack):
+    """A ringing leg cannot be referred; the other telephone is dialled into its room."""
+    words = "You have reached the night desk."
+
+    def is_there() -> bool:
+        found = policies.rows("select sync_state from telephony_trunk where name = 'Out'")
+        return bool(found) and found[0]["sync_state"] == "synced"
+
+    async def run():
+        async with Telephone(tone=await speak(words, "slt")) as phone:
+            order = OTHER % {"port": phone.port, "open": OPEN}
+            await asyncio.to_thread(policies.manage, "shell", "-c", order)
+            await asyncio.to_thread(eventually, is_there, 30)
+            async with policies.call(caller="+12025550206", number=OPEN) as call:
+                await call.answered(15)
+                await call.quiet(900)
+                heard = Ears([words]).line(call.heard_since(call.times["answered"]))
+                phone.hang_up()
+                await asyncio.wait_for(call.ended.wait(), 20)
+                return heard, call.ended_by
+
+    with policies.without("worker"):
+        assert asyncio.run(run()) == (words, "them")
+    row = policies.settled("+12025550206")
+    assert (row["state"], row["end_reason"]) == ("ended", "overflow")
+    legs = policies.rows(
+        "select role, remote, state from telephony_leg where call_id = ? order by id", row["id"]
+    )
+    assert [(leg["role"], leg["remote"]) for leg in legs][1:] == [("target", "+12025550177")]
