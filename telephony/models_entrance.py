@@ -32,7 +32,7 @@ class Entrance(models.Model):
         help_text="Who answers this number. Empty: the project of the dispatch rule.",
     )  # fmt: skip
     priority = models.PositiveSmallIntegerField(
-        default=0, help_text="0 to 9; the higher, the sooner a person takes the call."
+        default=0, help_text="0 to 9; noted with the call and told to the bot."
     )
     schedule = models.ForeignKey(
         Schedule, models.PROTECT, null=True, blank=True, related_name="entrances",

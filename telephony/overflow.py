@@ -51,10 +51,9 @@ def send_elsewhere(*, call: Call, now: datetime, gateway: Gateway) -> bool:
             room=call.room, identity=IDENTITY, trunk_id=trunk.remote_id,
             number=policy.overflow_number, ring_s=RING_S,
         )  # fmt: skip
-    except GatewayUnavailable:
-        leg.delete()  # the next look tries again
-        raise
-    except GatewayRefused as refusal:
+    except (GatewayRefused, GatewayUnavailable) as refusal:
+        # not tried again: the caller has rung for long enough, and livekit-sip says unavailable
+        # for “cpu exhausted” too
         log.warning("An overflow was refused", extra={"call": call.pk, "reason": str(refusal)})
         legs.move(leg_id=leg.pk, to=LegState.FAILED, at=now)
         return False

@@ -63,6 +63,8 @@ class Reception:
         except Exception as trouble:  # whatever it is, the caller is ringing
             log.warning("No decision about a call", extra={"error": type(trouble).__name__})
             self._remember(called)
+        if self.decision.priority:
+            self.facts["priority"] = str(self.decision.priority)
         if self.decision.lookup and self.decision.action == "answer":
             self._looking = asyncio.create_task(self._look_up(room, caller, called))
 
@@ -106,11 +108,11 @@ class Reception:
         asked = lookup.Asked(call=room, caller=caller, called=called)
         began = time.monotonic()
         try:
-            self.facts = await lookup.ask(
+            self.facts |= await lookup.ask(
                 self.decision.lookup, asked,
                 hosts=self._config.lookup_hosts, seal_keys=list(self._config.seal_keys),
             )  # fmt: skip
-            outcome = "knows " + (", ".join(self.facts) or "nothing")
+            outcome = "knows " + (", ".join(sorted(self.facts)) or "nothing")
         except lookup.LookupFailed as reason:
             outcome = str(reason)
         took = round((time.monotonic() - began) * 1000)

@@ -80,6 +80,8 @@ def sip(home: Home) -> str:
             # RTP ports take no listen address; give them back right after the call
             "rtp_draining_idle_timeout": "1s",
             "rtp_draining_duration": "5s",
+            # else a busy machine makes it refuse to dial (“cpu exhausted”): overflow, transfers
+            "max_cpu_utilization": 1,
             "logging": {"json": True, "level": "info"},
         }
     )

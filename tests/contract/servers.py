@@ -125,4 +125,5 @@ def _sip_config(sip_port: int, health: int, port: int, redis: int) -> dict[str, 
         "nat_1_to_1_ip": "127.0.0.1",
         "rtp_port": f"{first}-{first + 100}",
         "health_port": health,
+        "max_cpu_utilization": 1,
     }

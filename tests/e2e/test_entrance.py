@@ -10,6 +10,8 @@ import pytest
 
 from telephony import demo
 from telephony.caller.call import CallFailed
+from telephony.caller.leg import Leg
+from telephony.caller.sip import Message
 from telephony.caller.speech import speak
 from tests.e2e.ears import Ears
 from tests.e2e.stack import HOURS, Stack, eventually
@@ -127,12 +129,24 @@ def test_a_closed_number_says_its_message_and_hangs_up(policies: Stack):
     assert "as decided last" in tools(policies, row["room"])["entrance"]
 
 
+def spied(leg: Leg) -> list[Message]:
+    """Refusals as they come, with their headers."""
+    told: list[Message] = []
+    take = leg._refused
+
+    def refused(message: Message) -> None:
+        told.append(message)
+        take(message)
+
+    leg._refused = refused  # type: ignore[method-assign]
+    return told
+
+
 def test_a_blocked_caller_is_refused_before_anybody_answers(policies: Stack):
     async def run():
         async with policies.call(caller=UNWANTED, number=OPEN) as call:
-            begun, told = time.monotonic(), []
-            refused = call.leg._refused
-            call.leg._refused = lambda message: (told.append(message), refused(message))
+            begun = time.monotonic()
+            told = spied(call.leg)
             with pytest.raises(CallFailed) as failure:
                 await call.answered(15)
             return failure.value.status, told[0].get("reason"), time.monotonic() - begun
@@ -201,7 +215,7 @@ def test_a_number_with_its_own_project_greets_whom_the_lookup_knows(policies: St
     assert (said["text"], said["via"]) == (personal, "greeting")
     assert heard == (personal, HOURS)
     found = tools(policies, row["room"])
-    assert found["caller lookup"].startswith("knows customer_name, tier")
+    assert found["caller lookup"].startswith("knows customer_name, priority, tier")
     assert found["entrance"] == "answer, decided now, priority 3"
     project = policies.rows("select slug from agents_project where id = ?", row["project_id"])
     assert project == [{"slug": "own"}]

@@ -96,18 +96,15 @@ def test_a_trunk_livekit_does_not_know_leads_to_a_refusal(ringing):
     assert (call.state, call.end_reason) == ("failed", "no_agent")
 
 
-def test_livekit_away_is_asked_again(ringing, monkeypatch):
-    look(ringing, 1)
+def test_nobody_rings_on_while_livekit_cannot_dial(ringing, monkeypatch):
+    def exhausted(**_):
+        raise GatewayUnavailable("cpu exhausted")
 
-    def away(**_):
-        raise GatewayUnavailable("away")
-
-    monkeypatch.setattr(ringing, "dial", away)
-    with pytest.raises(GatewayUnavailable):
-        look(ringing, LIMIT)
-    monkeypatch.undo()
-    look(ringing, LIMIT + 1)
-    assert other(ringing)
+    monkeypatch.setattr(ringing, "dial", exhausted)
+    call = look(ringing, LIMIT)
+    assert (call.state, call.end_reason) == ("failed", "no_agent")
+    assert ROOM not in ringing.rooms
+    assert Leg.objects.get(identity=overflow.IDENTITY).state == "failed"
 
 
 def test_a_number_without_another_is_refused_as_ever(ringing):

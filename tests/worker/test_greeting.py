@@ -1,17 +1,19 @@
 """What is known of a caller: in the greeting, and in what a model is told. And the mailbox."""
 
 import asyncio
+from typing import cast
 
 import pytest
 from livekit.agents import llm
 
 from agents.entrance import Decision, filled
 from agents.worker.bot import knowing
+from agents.worker.line import Mouth
 from agents.worker.mailbox import Mailbox
 from agents.worker.prepared import texts_of
 from tests.fakes.desk import wait_until
 from tests.worker.plan import a_plan
-from tests.worker.talking import talking
+from tests.worker.talking import Talk, talking
 
 pytestmark = pytest.mark.worker
 
@@ -28,8 +30,9 @@ def test_what_is_known_stands_behind_the_instructions():
     talk.add_message(role="system", content="Help.")
     talk.add_message(role="user", content="Hello?")
     told = knowing(talk, {"name": "Ada"})
-    assert [item.role for item in told.items] == ["system", "system", "user"]
-    assert 'name: "Ada"' in told.items[1].text_content
+    said = [(m.role, m.text_content or "") for m in told.messages()]
+    assert [role for role, _ in said] == ["system", "system", "user"]
+    assert 'name: "Ada"' in said[1][1]
     assert len(talk.items) == 2  # the conversation itself stays as it was
     assert knowing(talk, {}) is talk
 
@@ -54,11 +57,16 @@ class Line:
         pass
 
 
+def mailbox(talk: Talk, line: Line, decision: Decision) -> Mailbox:
+    assert talk.call.bot
+    return Mailbox(talk.call.bot, cast(Mouth, line), decision)
+
+
 async def test_a_caller_who_says_nothing_has_left_no_message(tmp_path, monkeypatch):
     monkeypatch.setattr("agents.worker.mailbox.BEGIN_S", 0.3)
     decision = Decision(action="voicemail", reason="closed", words="Speak now.")
     async with talking(a_plan(), tmp_path) as talk:
-        box = Mailbox(talk.call.bot, Line(), decision)
+        box = mailbox(talk, Line(), decision)
         async with asyncio.timeout(20):
             assert await box.take() == "closed"
         assert talk.said("agent")[-1] == "Speak now."
@@ -68,7 +76,7 @@ async def test_a_message_is_taken_down_and_not_answered(tmp_path):
     decision = Decision(action="voicemail", reason="closed", words="Speak now.", silence_s=2)
     async with talking(a_plan(), tmp_path) as talk:
         line = Line()
-        box = Mailbox(talk.call.bot, line, decision)
+        box = mailbox(talk, line, decision)
         talk.call.hush()
         taking = asyncio.create_task(box.take())
         await wait_until(lambda: line.filled, timeout_s=20)

@@ -151,7 +151,7 @@ class Crm:
 
     def __init__(self):
         self.answer: bytes = b'{"customer": {"name": "Ada"}}'
-        self.status, self.slow_s = 200, 0.0
+        self.status, self.slow_s, self.host = 200, 0.0, ""
         self.requests: list[tuple[dict, bytes]] = []
 
     async def answered(self, request):
