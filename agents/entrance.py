@@ -7,7 +7,7 @@ say of him (`facts`) is foreign text: bounded here, and marked as data wherever 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from agents.entries import END_REASONS
@@ -166,11 +166,3 @@ def journal_words(decision: Decision, source: str) -> str:
     why = f" ({decision.reason})" if decision.reason else ""
     more = f", priority {decision.priority}" if decision.priority else ""
     return f"{decision.action}{why}, {source}{more}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What Django says of one number: for this caller, and for callers nobody listed."""
-
-    decision: Decision = field(default_factory=Decision)
-    usual: Decision = field(default_factory=Decision)

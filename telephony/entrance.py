@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from agents.entrance import Decision, Lookup, digits
+from agents.entrance import Lookup, digits
 from agents.models import PublishedPlan
 from telephony import policy
 from telephony.models import CallerRule, Entrance, Number
@@ -27,12 +27,6 @@ def decisions(*, plan: str, caller: str, called: str = "", now: datetime) -> dic
     # a rule for all numbers also holds where there is no policy
     others = policy.decide(Policy(), _caller(caller, rules, None), now)
     return {"numbers": told, "others": others.to_dict(), "whole": whole}
-
-
-def decide(*, entrance: Entrance, caller: str, now: datetime) -> Decision:
-    return policy.decide(
-        policy_of(entrance), _caller(caller, _rules_for(caller, now), entrance.number_id), now
-    )
 
 
 def policy_of(entrance: Entrance) -> Policy:
