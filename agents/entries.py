@@ -16,6 +16,8 @@ turn      who (caller | agent), text, start_ms, end_ms, interrupted,
           latency names: total (caller's last sound to agent's first), end_of_turn, stt, llm, tts
 dtmf      digit                           • for each key of a secret
 tool      name, outcome; of collect_digits also purpose, and value unless it is secret
+          also: entrance (what was decided before the call was answered, and who said so),
+          caller lookup (which facts came, never their values)
 handover  (nothing)                       the caller asked for a person
 switch    role (stt | llm | tts), from, to, provider (slug of the one left), reason, lost_ms
           reason: refused, stalled, broke_off, limited, failed, skipped (known to be down);

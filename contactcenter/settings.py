@@ -42,6 +42,9 @@ S3_SECRET_KEY = env.secret("S3_SECRET_KEY")
 # empty: /metrics answers the machine itself and private networks only
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
+# hosts (host or host:port) a number's caller lookup may ask; the worker holds itself to the same
+LOOKUP_HOSTS = env.words("LOOKUP_HOSTS", "")
+
 NO_AGENT_SECONDS = env.number("NO_AGENT_SECONDS", 6)
 RINGING_SECONDS = env.number("RINGING_SECONDS", 20)
 

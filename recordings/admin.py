@@ -17,6 +17,7 @@ from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
 from telephony import search, shapes
 from telephony.admin_calls import MAY, CallControls
+from telephony.admin_entrance import BlocksCallers
 from telephony.admin_history import DaysFilter, History
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -59,7 +60,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Call)
-class CallAdmin(CallControls, History, ModelAdmin):  # type: ignore[misc]
+class CallAdmin(CallControls, BlocksCallers, History, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "spent",

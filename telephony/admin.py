@@ -14,6 +14,7 @@ from telephony import push, shapes, tasks
 from telephony.admin_carriers import CarrierHookAdmin as CarrierHookAdmin
 from telephony.admin_connect import ConnectPages
 from telephony.admin_doctor import DoctorPage, OfOneNumber
+from telephony.admin_entrance import EntranceInline
 from telephony.admin_numbers import FindsNumbers
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
 from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trunk
@@ -112,6 +113,10 @@ class NumberAdmin(OfOneNumber, FindsNumbers, ModelAdmin):  # type: ignore[misc]
     list_display = ("readable", "label", "trunk")
     list_select_related = ("trunk",)
     search_fields = ("e164", "label")
+
+    def get_inlines(self, request: HttpRequest, obj: Number | None = None) -> tuple[type, ...]:
+        """What happens to its calls is set once there is a number."""
+        return (EntranceInline,) if obj else ()
 
     @admin.display(description="number", ordering="e164")
     def readable(self, number: Number) -> str:

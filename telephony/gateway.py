@@ -35,6 +35,9 @@ class Gateway(Protocol):
     def list_jobs(self, *, room: str) -> list[LiveJob] | None: ...
     def is_present(self, *, room: str, identity: str) -> bool: ...
     def create_dispatch(self, *, room: str, metadata: str) -> None: ...
+    def dial(
+        self, *, room: str, identity: str, trunk_id: str, number: str, ring_s: int
+    ) -> None: ...
     def remove_participant(self, *, room: str, identity: str) -> None: ...
     def delete_room(self, *, room: str) -> None: ...
     def send_to_agents(self, *, room: str, topic: str, data: bytes) -> None: ...
@@ -177,6 +180,13 @@ class LiveKitGateway:
             agent_name=self._agent_name, room=room, metadata=metadata
         )
         self._call(lambda lk: lk.agent_dispatch.create_dispatch(request))
+
+    def dial(self, *, room: str, identity: str, trunk_id: str, number: str, ring_s: int) -> None:
+        """Call a number into a room; whoever waits there hears ringing. Does not wait."""
+        request = translate.dial_message(
+            room=room, identity=identity, trunk_id=trunk_id, number=number, ring_s=ring_s
+        )
+        self._call(lambda lk: lk.sip.create_sip_participant(request))
 
     def remove_participant(self, *, room: str, identity: str) -> None:
         request = api.RoomParticipantIdentity(room=room, identity=identity)

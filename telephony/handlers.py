@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
-from telephony import carrier_calls, legs, services, tasks, watch
+from telephony import carrier_calls, legs, overflow, services, tasks, watch
 from telephony.later import after_commit
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -39,6 +37,8 @@ def participant_left(*, payload: Mapping[str, Any]) -> None:
     at = datetime.fromisoformat(payload["at"])
     if who["kind"] == "sip" and not legs.is_main(who["identity"]):
         _note_side_leg(payload, legs.over)
+        if who["identity"] == overflow.IDENTITY:
+            _look_again(room)
     elif who["kind"] == "sip":
         call = _ensure(payload)
         legs.over(call_id=call.pk, **_who(payload))
@@ -90,6 +90,12 @@ def _note_side_leg(payload: Mapping[str, Any], note: Callable[..., object]) -> N
         note(call_id=call.pk, **_who(payload))
 
 
+def _look_again(room: str) -> None:
+    """The caller is alone now."""
+    if call := Call.objects.open().filter(room=room).first():
+        after_commit(tasks.watch_call.delay, call_id=call.pk)
+
+
 def _who(payload: Mapping[str, Any]) -> dict[str, Any]:
     who = payload["participant"]
     return {
@@ -114,7 +120,8 @@ def _refuse(payload: Mapping[str, Any], *, reason: str) -> None:
 
 def _watch_later(call_id: int) -> None:
     """Look when the watchdog may act. The task is told an id: a room's name holds a number."""
-    for seconds in (watch.REDISPATCH_S, settings.NO_AGENT_SECONDS):
+    call = Call.objects.select_related("number").get(pk=call_id)
+    for seconds in (watch.REDISPATCH_S, overflow.limit(call).total_seconds()):
         after_commit(
             tasks.watch_call.apply_async, kwargs={"call_id": call_id}, countdown=seconds + 0.2
         )

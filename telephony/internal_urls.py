@@ -1,5 +1,8 @@
 from django.urls import path
 
-from telephony import internal
+from telephony import internal, internal_entrance
 
-urlpatterns = [path("transfers", internal.ask_transfer, name="ask-transfer")]
+urlpatterns = [
+    path("entrance", internal_entrance.decide, name="entrance"),
+    path("transfers", internal.ask_transfer, name="ask-transfer"),
+]

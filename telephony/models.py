@@ -211,5 +211,7 @@ from telephony.models_carriers import CarrierCall as CarrierCall  # noqa: E402
 from telephony.models_carriers import CarrierHook as CarrierHook  # noqa: E402
 from telephony.models_directory import Destination as Destination  # noqa: E402
 from telephony.models_directory import TransferOrder as TransferOrder  # noqa: E402
+from telephony.models_entrance import CallerRule as CallerRule  # noqa: E402
+from telephony.models_entrance import Entrance as Entrance  # noqa: E402
 from telephony.models_hours import Schedule as Schedule  # noqa: E402
 from telephony.models_legs import Leg as Leg  # noqa: E402

@@ -3,10 +3,9 @@
 from django.db import models
 from django.db.models import Q
 
+from agents.entrance import SIDE_PREFIX as SIDE_PREFIX
 from telephony.lifecycle import LegState
 from telephony.models import Call, Trunk
-
-SIDE_PREFIX = "leg_"  # participants we dialled into a running call; its end is not the call's end
 
 
 class Leg(models.Model):

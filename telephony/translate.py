@@ -10,6 +10,7 @@ from livekit.protocol.egress import EgressInfo, EgressStatus
 from livekit.protocol.models import ParticipantInfo, Room
 from livekit.protocol.room import RoomConfiguration
 from livekit.protocol.sip import (
+    CreateSIPParticipantRequest,
     SIPCodec,
     SIPDispatchRule,
     SIPDispatchRuleIndividual,
@@ -141,6 +142,20 @@ def rule_message(spec: RuleSpec) -> SIPDispatchRuleInfo:
             departure_timeout=spec.departure_timeout_s,
             agents=[agent] if spec.agent_name else [],
         ),
+    )
+
+
+def dial_message(
+    *, room: str, identity: str, trunk_id: str, number: str, ring_s: int
+) -> CreateSIPParticipantRequest:
+    return CreateSIPParticipantRequest(
+        sip_trunk_id=trunk_id,
+        sip_call_to=number,
+        room_name=room,
+        participant_identity=identity,
+        participant_name="overflow",
+        play_dialtone=True,
+        ringing_timeout=Duration(seconds=ring_s),
     )
 
 

@@ -8,10 +8,9 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models.functions import Coalesce
 
-from telephony import legs, lifecycle, services, sync
+from telephony import legs, lifecycle, overflow, services, sync
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.gateway import Gateway
 from telephony.lifecycle import CallState
@@ -73,7 +72,8 @@ def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
 
     1. An agent is there: all is well.
     2. Nobody for 2 s and no job on its way: dispatch once more.
-    3. Nobody for NO_AGENT_SECONDS: the call has failed, the caller hears busy.
+    3. Nobody for NO_AGENT_SECONDS, or the number's own limit: another telephone if the number
+       names one, else the call has failed and the caller hears busy.
     """
     call = Call.objects.open().filter(pk=call_id).first()
     if call is None:
@@ -88,8 +88,10 @@ def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
     services.touch_call(room=room, at=now)
     if any(who.attributes.get("sip.callStatus") == "active" for who in callers):
         services.move_call(room=room, to=CallState.TALKING, at=now)
-    if _of_kind("agent", people):
+    if _of_kind("agent", people) or overflow.is_with_somebody(people):
         _attended(room)
+        return
+    if overflow.finish(call=call, people=people, now=now, gateway=gateway):
         return
     since = _unattended_since(call, now)
     if now - since < timedelta(seconds=REDISPATCH_S):
@@ -99,8 +101,8 @@ def watch_call(*, call_id: int, now: datetime, gateway: Gateway) -> None:
         _attended(room)  # Redis has forgotten the agent, the server has not
     elif _has_company(people):
         _dispatch_again(call, now, gateway)  # they talk; the worker only listens
-    elif now - since >= timedelta(seconds=settings.NO_AGENT_SECONDS):
-        _refuse(room, now, gateway)
+    elif now - since >= overflow.limit(call):
+        _refuse(call, now, gateway)
     elif not _on_its_way(jobs, since, now):
         _dispatch_again(call, now, gateway)
 
@@ -180,7 +182,10 @@ def _dispatch_again(call: Call, now: datetime, gateway: Gateway) -> None:
         raise
 
 
-def _refuse(room: str, now: datetime, gateway: Gateway) -> None:
+def _refuse(call: Call, now: datetime, gateway: Gateway) -> None:
     """First the state, then the room: the hooks of its end must not be heard as a hang-up."""
-    services.move_call(room=room, to=CallState.FAILED, at=now, reason="no_agent")
-    gateway.delete_room(room=room)
+    if overflow.send_elsewhere(call=call, now=now, gateway=gateway):
+        return
+    overflow.forget_reason(call)
+    services.move_call(room=call.room, to=CallState.FAILED, at=now, reason="no_agent")
+    gateway.delete_room(room=call.room)

@@ -13,6 +13,7 @@ from livekit import rtc
 from livekit.agents import Agent, AgentSession, ModelSettings, llm, stt
 from livekit.agents.voice import SpeechHandle
 
+from agents import entrance
 from agents.entries import END_REASONS
 from agents.plan import CallPlan, Target
 from agents.worker import length
@@ -25,6 +26,7 @@ from agents.worker.journal import Journal
 from agents.worker.keypad import Keypad
 from agents.worker.pipeline import Pipeline
 from agents.worker.prepared import Prepared
+from agents.worker.prompt import asks, instructions_of, joined, knowing
 from agents.worker.tools import tools_of
 from agents.worker.tools_keys import choice_of, key_tools
 
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 LAST_WORDS_S = 15.0  # a good-bye which takes longer is cut
+ANNOUNCEMENT_S = 90.0  # a message of the supervisor's may be longer
 HUMAN_DIGIT = "0"
 KNOWN_SHARE = 0.5  # of the silence after which speech counts as ended is enough after known words
 
@@ -69,6 +72,10 @@ class Bot(Agent):
         self.hold = Hold()  # on while the caller is put through, or talks with somebody else
         self.send_on: Callable[[Target], bool] = lambda target: False
         self._leaving = False
+        self._only_listens = False
+        # what is known of the caller; it may come at any time, and whoever speaks next uses it
+        self.facts: Callable[[], dict[str, str]] = dict
+        self.greeting = entrance.filled(plan.greeting, {})
         self._asked = 0  # how often since the caller was heard last
         self.on_deafen: Callable[[bool], None] = lambda deaf: None
         self._quiet_since = 0.0  # the loop's clock
@@ -79,8 +86,9 @@ class Bot(Agent):
     def answered(self) -> None:
         """The caller hears us from now on."""
         self._watch_states(self.session)
-        if not self.keypad.begin(self.plan.greeting):
-            self.say(self.plan.greeting)
+        self.greeting = entrance.filled(self.plan.greeting, self.facts())
+        if not self.keypad.begin(self.greeting):
+            self.say(self.greeting)
         self._quiet_since = asyncio.get_running_loop().time()
         self._start(self._watch_silence())
         self._start(length.watch(self, self._somebody_talks))
@@ -186,6 +194,16 @@ class Bot(Agent):
     def deafen(self, deaf: bool) -> None:
         self.on_deafen(deaf)
 
+    async def recite(self, words: str) -> None:
+        """Say something to a caller with whom nobody will talk; he is heard from then on."""
+        self._leaving = self._only_listens = True
+        try:
+            async with asyncio.timeout(ANNOUNCEMENT_S):
+                if speech := self.say(words, interruptible=False):
+                    await speech.wait_for_playout()
+        except (TimeoutError, RuntimeError):
+            log.warning("An announcement was cut")
+
     def was_cached(self, text: str) -> bool:
         return text in self._cached
 
@@ -206,7 +224,8 @@ class Bot(Agent):
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[llm.ChatChunk | str, None]:
-        if self.hold.on:  # what he said last was not meant to be answered any more
+        # a mailbox only listens; on hold, what he said last was not meant to be answered any more
+        if self._only_listens or self.hold.on:
             return
         if (choice := self._menu_choice(chat_ctx)) is not None:
             yield choice
@@ -214,6 +233,7 @@ class Bot(Agent):
         if (known := await self._known_answer(chat_ctx)) is not None:
             yield known
             return
+        chat_ctx = knowing(chat_ctx, self.facts())
         try:
             async for chunk in self._talk.mind.think(chat_ctx, tools, model_settings.tool_choice):
                 yield chunk
@@ -236,11 +256,11 @@ class Bot(Agent):
     def _menu_choice(self, chat_ctx: llm.ChatContext) -> llm.ChatChunk | None:
         """A key which was said instead of pressed, as a model would choose it: by a tool, which
         is called only if the turn is over."""
-        option = self.keypad.spoken(last_words(chat_ctx.items)) if _asks(chat_ctx) else None
+        option = self.keypad.spoken(last_words(chat_ctx.items)) if asks(chat_ctx) else None
         return choice_of(option.digit) if option else None
 
     async def _known_answer(self, chat_ctx: llm.ChatContext) -> str | None:
-        if self._cache is None or not _asks(chat_ctx):  # a model's own tool waits for its words
+        if self._cache is None or not asks(chat_ctx):  # a model's own tool waits for its words
             return None
         answer = await self._cache.answer(last_words(chat_ctx.items))
         if answer is not None:
@@ -262,11 +282,18 @@ class Bot(Agent):
             for frame in self._prepared.frames(begun):
                 yield frame
         elif begun.strip() or not whole:
+            spoken = False
             try:
-                async for frame in self._talk.voice.speak(_joined(begun, pieces)):
+                async for frame in self._talk.voice.speak(joined(begun, pieces)):
+                    spoken = True
                     yield frame
             except AllDown as down:
-                self._down(down)
+                plain = entrance.filled(self.plan.greeting, {})
+                if begun.strip() != self.greeting or spoken or not self._prepared.has(plain):
+                    self._down(down)
+                    return
+                for frame in self._prepared.frames(plain):  # no voice for his name: without it
+                    yield frame
 
     def _down(self, down: AllDown) -> None:
         if not self._leaving:
@@ -325,26 +352,3 @@ class Bot(Agent):
         self.keypad.stop()
         for task in self._tasks:
             task.cancel()
-
-
-def instructions_of(plan: CallPlan) -> str:
-    """For models which make up their own words."""
-    facts = "\n".join(f"- {entry.question} {entry.answer}" for entry in plan.faq)
-    return (
-        f"{plan.instructions}\n\nYou speak on the telephone for {plan.name}: short plain "
-        f"sentences, no lists, no markup. Answer with these facts, word for word where they fit:\n"
-        f"{facts}\nIf you did not understand, or do not know, say: {plan.ask_back}"
-    ).strip()
-
-
-def _asks(chat_ctx: llm.ChatContext) -> bool:
-    """Whether the caller spoke last."""
-    items = chat_ctx.items
-    return bool(items) and isinstance(items[-1], llm.ChatMessage) and items[-1].role == "user"
-
-
-async def _joined(begun: str, rest: AsyncIterable[str]) -> AsyncGenerator[str, None]:
-    if begun:
-        yield begun
-    async for piece in rest:
-        yield piece

@@ -28,6 +28,7 @@ class Config:
     port: int = 8081
     drain_seconds: int = 5  # how long a stopping worker lets running calls go on
     log_level: str = "INFO"
+    lookup_hosts: tuple[str, ...] = ()  # host or host:port which may be asked who a caller is
 
     @property
     def plans_dir(self) -> Path:
@@ -36,6 +37,11 @@ class Config:
     @property
     def journal_dir(self) -> Path:
         return self.data_dir / "journal"
+
+    @property
+    def entrance_dir(self) -> Path:
+        """What was last decided for callers of each number."""
+        return self.data_dir / "entrance"
 
     @property
     def recording_dir(self) -> Path:
@@ -71,6 +77,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         port=_number(environ, "WORKER_PORT", 8081),
         drain_seconds=_number(environ, "DRAIN_SECONDS", 5, least=0),
         log_level=environ.get("LOG_LEVEL", "INFO").upper(),
+        lookup_hosts=tuple(environ.get("LOOKUP_HOSTS", "").replace(",", " ").split()),
     )
 
 

@@ -66,7 +66,10 @@ class Conversation:
         await talk.session.start(self.bot, record=False)
 
     def _follow(self, talk: pipeline.Pipeline, bot: Bot, mouth: Mouth) -> None:
-        scribe = Scribe(self.plan, self._journal, self._ready, mouth.heard_s, cached=bot.was_cached)
+        scribe = Scribe(
+            self.plan, self._journal, self._ready, mouth.heard_s, cached=bot.was_cached,
+            greeting=lambda: bot.greeting,
+        )  # fmt: skip
         scribe.follow(talk.session)
         Endpointing(self.plan, talk.session, known=bot.known)
         if self.plan.speed.filler and self.plan.filler:
@@ -76,6 +79,11 @@ class Conversation:
             )  # fmt: skip
             talk.hearing.on_overdue = filler.overdue
             self._filling = asyncio.create_task(filler.run())
+
+    def hush(self) -> None:
+        """No words which bridge a wait: nobody will answer."""
+        if self._filling:
+            self._filling.cancel()
 
     async def interrupt(self) -> None:
         if self.bot:

@@ -66,6 +66,11 @@ class Desk:
         """`{"room", "destination"}`, or `{"room", "order"}`, which also takes the order."""
         return await self._json("POST", "/internal/transfers", question)
 
+    async def entrance(self, *, plan: str, caller: str, called: str = "") -> dict[str, Any]:
+        """What is done with a ringing call, by the number dialled (telephony/entrance.py)."""
+        asked = {"plan": plan, "caller": caller, "called": called}
+        return await self._json("POST", "/internal/entrance", asked)
+
     async def trials(self) -> list[dict[str, Any]]:
         """Providers a supervisor wants tried; each is handed out once."""
         return list((await self._json("POST", "/internal/plans/trials", {})).get("trials", []))

@@ -4,7 +4,8 @@ import asyncio
 
 from livekit import rtc
 
-SIDE_PREFIX = "leg_"  # as telephony.models_legs says
+from agents.entrance import SIDE_PREFIX
+
 _SIP = rtc.ParticipantKind.PARTICIPANT_KIND_SIP
 
 
@@ -23,6 +24,12 @@ def telephones(room: rtc.Room) -> list[rtc.RemoteParticipant]:
 
 def side_leg(room: rtc.Room) -> rtc.RemoteParticipant | None:
     return next((who for who in telephones(room) if is_side(who)), None)
+
+
+def another_agent(room: rtc.Room) -> bool:
+    """A watchdog asked twice because the first agent was slow: two must not talk at once."""
+    agent = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+    return any(who.kind == agent for who in room.remote_participants.values())
 
 
 async def caller(room: rtc.Room) -> rtc.RemoteParticipant:

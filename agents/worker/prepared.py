@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from livekit import rtc
 
+from agents.entrance import filled
 from agents.plan import CallPlan, Stage
 
 RATE = 16_000
@@ -19,7 +20,7 @@ BEFORE_S, AFTER_S = 0.01, 0.08
 def texts_of(plan: CallPlan) -> list[str]:
     """What is worth having ready, the greeting first."""
     fixed = (
-        plan.greeting, plan.ask_back, plan.apology, plan.handover, plan.goodbye,
+        filled(plan.greeting, {}), plan.ask_back, plan.apology, plan.handover, plan.goodbye,
         plan.silence_prompt, plan.silence_prompt_2, plan.warning if plan.warn_before_s else "",
         plan.filler,
     )  # fmt: skip

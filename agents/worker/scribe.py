@@ -28,6 +28,7 @@ class Scribe:
         *,
         cached: Callable[[str], bool] = lambda text: False,
         first_token_ms: Callable[[str], int | None] = lambda text: None,
+        greeting: Callable[[], str] | None = None,
     ) -> None:
         """`played_s`: how much of the segment which ended last was heard, in s. `cached`: whether
         an answer was given without a model. `first_token_ms`: how long the model took to begin;
@@ -39,7 +40,7 @@ class Scribe:
         self._played_s = played_s
         self._prepared = prepared
         self._answers = {entry.answer for entry in plan.faq}
-        self._greeting = plan.greeting
+        self._greeting = greeting or (lambda: plan.greeting)
         self._prompts = {
             plan.ask_back, plan.apology, plan.handover, plan.goodbye, plan.silence_prompt,
             plan.silence_prompt_2, plan.warning, *(purpose.ask for purpose in plan.purposes),
@@ -104,7 +105,7 @@ class Scribe:
         )  # fmt: skip
 
     def _via(self, text: str) -> str:
-        if text == self._greeting:
+        if text == self._greeting():
             return "greeting"
         if self._cached(text):
             return "cache"

@@ -23,6 +23,7 @@ from agents.worker.desk import Desk
 from agents.worker.farewell import Farewell
 from agents.worker.journal import Journal
 from agents.worker.line import Ear, Mouth
+from agents.worker.porter import Porter
 from agents.worker.recorder import Recorder
 from agents.worker.through import Through
 
@@ -65,6 +66,7 @@ class PhoneCall:
             ctx, settings, self._journal, self._ear, self._mouth,
             start=self._start, end=self.end, sent_on=self._sent_on,
         )  # fmt: skip
+        self._porter = Porter(ctx, settings, self._journal, self._mouth, self._farewell)
         self._bot: Bot | None = None
         self._recorder: Recorder | None = None
         self._plan: CallPlan | None = None
@@ -87,16 +89,26 @@ class PhoneCall:
         """What takes the CPU is done while the network is waited for: the caller is ringing."""
         self._follow_room(self._ctx.room)
         digest = plans.digest_in(self._ctx.job.metadata)
+        self._porter.ask(digest)
         joining = asyncio.create_task(self._join())
         plan, _ = await asyncio.gather(self._load_plan(digest), self._health.look())
         trouble = await self._prepare(plan, digest)
         self._caller = caller = await joining
-        if self._somebody_talks():
+        if people.another_agent(self._ctx.room):
             await self._withdraw()
             return
+        if caller and self._porter.decision.plan not in {"", digest} and not self._reason:
+            digest = self._porter.decision.plan
+            trouble = await self._change_plan(digest)
         self._write_opened(digest)
         if caller is None or self._reason:
             self.end("abandoned")
+            return
+        self._porter.write_down()
+        if self._porter.refuses:
+            self._reason = self._porter.decision.reason
+            await self._porter.refuse(caller)
+            self._gone(self._reason)
             return
         if trouble:
             self._fall_back(trouble)
@@ -104,11 +116,6 @@ class PhoneCall:
         if self._publishing:
             await self._publishing
         self._look_whether_answered(caller)
-
-    def _somebody_talks(self) -> bool:
-        """A watchdog asked twice because the first agent was slow: two must not talk at once."""
-        agent = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
-        return any(who.kind == agent for who in self._ctx.room.remote_participants.values())
 
     async def _withdraw(self) -> None:
         """Leave the call to the agent who is there, without a trace in the journals."""
@@ -136,14 +143,17 @@ class PhoneCall:
     async def _join(self) -> rtc.RemoteParticipant | None:
         """The caller, or nothing if he has gone already."""
         await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
-        # the caller is answered once he hears this track: it goes out while the rest is built
         line = self._ctx.room.local_participant
-        self._publishing = asyncio.create_task(self._mouth.publish(line))
         try:
             async with asyncio.timeout(JOIN_S):
-                return await people.caller(self._ctx.room)
+                caller = await people.caller(self._ctx.room)
         except (TimeoutError, RuntimeError):
             return None
+        await self._porter.decide(caller)
+        # the caller is answered once he hears this track: it goes out while the rest is built
+        if not self._porter.refuses:
+            self._publishing = asyncio.create_task(self._mouth.publish(line))
+        return caller
 
     async def _prepare(self, plan: CallPlan | PlanError, digest: str) -> str:
         """What the call talks with. Returns what is wrong, or nothing."""
@@ -154,6 +164,14 @@ class PhoneCall:
         except (PlanError, SealBroken) as reason:
             return str(reason) or type(reason).__name__
         return ""
+
+    async def _change_plan(self, digest: str) -> str:
+        """The number has a project of its own: what was built for the rule's is thrown away."""
+        if self._talk and self._talk.session:
+            await self._talk.session.aclose()
+            await self._talk.aclose()
+        self._talk = self._bot = self._plan = None
+        return await self._prepare(await self._load_plan(digest), digest)
 
     async def _build(self, plan: CallPlan, folder: Path) -> None:
         self._folder = folder
@@ -170,6 +188,8 @@ class PhoneCall:
         )  # fmt: skip
         self._bot = talk.bot
         assert talk.session is not None
+        assert talk.bot is not None
+        talk.bot.facts = self._porter.facts
         talk.session.on("error", self._on_error)
         talk.session.on("close", self._on_close)
         self._health.follow()
@@ -240,7 +260,10 @@ class PhoneCall:
         """A colleague's keys are not the caller's. LiveKit writes a to d."""
         from_caller = event.participant is None or self._is_caller(event.participant)
         digit = event.digit.upper()
-        if self._bot and self._answered and from_caller and digit and digit in KEYS:
+        if not from_caller or not digit or digit not in KEYS:
+            return
+        self._porter.digit(digit)
+        if self._bot and self._answered:
             self._bot.digit(digit)
 
     def _on_error(self, event: Any) -> None:
@@ -261,13 +284,20 @@ class PhoneCall:
         self._picked_up.set()
         if self._gave_up:  # an apology follows, no greeting
             pass
+        elif self._porter.decision.action != "answer" and not people.side_leg(self._ctx.room):
+            self._start(self._carry_out(caller))
         elif self._bot and self._caller:
             self._through.begin(self._caller, self._bot)
         else:
             self._start(self._apologise())
         self._journal.write("answered")
-        if self._plan and self._plan.record and self._plan.recorder == "worker":
+        if self._porter.is_recorded(self._plan):
             self._record(now)
+
+    async def _carry_out(self, caller: rtc.Participant) -> None:
+        """What the number's policy says instead of a conversation."""
+        reason = await self._porter.serve(self._talk, caller, self._plan, self._folder)
+        self.end(reason)
 
     def _record(self, began: float) -> None:
         assert self._answered is not None
@@ -288,12 +318,12 @@ class PhoneCall:
         """Whatever comes first is the reason. `at`: when it happened (monotonic), default now."""
         if self._reason:
             return
-        self._reason = self._named(reason)
+        self._reason = self._porter.reason(self._named(reason))
         if self._bot:
             self._bot.stop()
-        if reason in {"caller", "abandoned", "unknown"}:
+        if reason in {"caller", "abandoned", "unknown", "transferred"}:
             self._ended = at or time.monotonic()
-            self._ctx.shutdown(self._reason)
+            self._start(self._porter.let_go(self._ear, self._reason))
         else:
             self._start(self._hang_up(self._reason))
 
@@ -362,6 +392,7 @@ class PhoneCall:
         if self._talk:
             await self._talk.aclose()
         await self._health.aclose()
+        await self._porter.aclose()
 
     async def _finish_recording(self, recorder: Recorder, ended: float) -> None:
         try:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from livekit import rtc
 
+from agents.entrance import SIDE_PREFIX
 from agents.entries import TRANSFER_OUTCOMES
 from agents.plan import Target
 from agents.worker import clearance
@@ -20,7 +21,6 @@ from agents.worker.clearance import Ask, Clearance
 from agents.worker.desk import DeskAway
 from agents.worker.exchange import Result
 from agents.worker.journal import Journal
-from agents.worker.people import SIDE_PREFIX
 
 log = logging.getLogger(__name__)
 

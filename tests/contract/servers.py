@@ -128,4 +128,5 @@ def _sip_config(sip_port: int, health: int, port: int, redis: int) -> dict[str, 
         "rtp_port": f"{first}-{first + 100}",
         "health_port": health,
         "logging": {"json": True, "level": "info"},
+        "max_cpu_utilization": 1,
     }

@@ -22,6 +22,9 @@ class FakeDesk:
         self.objects: dict[str, bytes] = {}
         self.wishes: list[dict[str, Any]] = []  # providers to try, not handed out yet
         self.trials: dict[int, dict[str, Any] | None] = {}  # handed out, and what came of them
+        self.entrances: dict[str, Any] = {"numbers": {}, "others": {}, "whole": True}
+        self.asked: list[dict[str, str]] = []  # about ringing calls
+        self.slow_s = 0.0  # so long an answer about a ringing call takes
         self.away = False  # answers 503 to everything
         self.lost_answers = 0  # so many answers to journals get lost after they were stored
         self.store_away = False
@@ -52,6 +55,7 @@ class FakeDesk:
         app.router.add_get("/internal/plans/{digest}", self._plan)
         app.router.add_post("/internal/plans/trials", self._hand_out)
         app.router.add_post("/internal/plans/trials/{id}", self._tried)
+        app.router.add_post("/internal/entrance", self._entrance)
         app.router.add_post("/internal/journal", self._journal)
         app.router.add_post("/internal/recordings", self._recording)
         app.router.add_post("/internal/recordings/{id}/uploaded", self._uploaded)
@@ -78,6 +82,11 @@ class FakeDesk:
         if body is None:
             return web.json_response({"error": "no such plan"}, status=404)
         return web.Response(text=body, content_type="application/json")
+
+    async def _entrance(self, request: web.Request) -> web.Response:
+        self.asked.append(await request.json())
+        await asyncio.sleep(self.slow_s)
+        return web.json_response(self.entrances)
 
     async def _hand_out(self, _: web.Request) -> web.Response:
         """One at a time, each once."""

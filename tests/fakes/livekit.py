@@ -145,6 +145,21 @@ class FakeGateway:
             self.rooms[room] = LiveRoom(name=room, sid="RM_new", created_at=datetime.now(UTC))
         self.dispatched.append((room, metadata))
 
+    def dial(self, *, room: str, identity: str, trunk_id: str, number: str, ring_s: int) -> None:
+        """The other telephone rings; the caller is answered meanwhile."""
+        self._reach()
+        self._may()
+        if trunk_id not in self.trunks:
+            raise GatewayRefused("LiveKit does not know it: requested sip trunk does not exist.")
+        attributes = {
+            "sip.callID": f"SCL_{next(self._ids)}",
+            "sip.phoneNumber": number,
+            "sip.trunkID": trunk_id,
+            "sip.callStatus": "ringing",
+        }
+        leg = LiveParticipant(identity=identity, kind="sip", attributes=attributes)
+        self.participants[room].append(leg)
+
     def remove_participant(self, *, room: str, identity: str) -> None:
         self._reach()
         left = [p for p in self.participants.get(room, []) if p.identity != identity]

@@ -11,13 +11,12 @@ from django.urls import reverse
 
 from agents import services as agents
 from agents.draft import draft
-from agents.worker import people, through
+from agents.worker import through
 from recordings import journal
 from telephony import endings, orders, shapes, transfers, watch
 from telephony.errors import TransferNotAllowed
 from telephony.lifecycle import CallState
 from telephony.models import Call, Schedule, TransferOrder
-from telephony.models_legs import SIDE_PREFIX
 from tests.factories import (
     NOW,
     make_call,
@@ -51,7 +50,6 @@ def send(call: Call, row, now=NOW) -> TransferOrder:
 
 
 def test_both_sides_agree_on_names():
-    assert people.SIDE_PREFIX == SIDE_PREFIX
     assert through.TOPIC == orders.TOPIC
 
 
