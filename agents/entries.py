@@ -10,6 +10,9 @@ Entries are numbered from 0 without gaps. Each is one JSON object:
 kind      data
 opened    room, job, sip_call_id, caller, called, trunk, plan (digest), worker
 answered  (nothing)                       the caller's leg became active
+dialled   status, outcome, detail         the call we made was not connected; SIP status, 0: none
+answered_by  verdict, reason, action, ms  who took the call we made: human, voicemail, ivr,
+          screening or unknown; action: talk, message, hang_up or say_who; ms: after the answer
 turn      who (caller | agent), text, start_ms, end_ms, interrupted,
           via (speech | dtmf | greeting | answer | prompt | cache | filler), latency {name: ms},
           confidence
@@ -33,6 +36,8 @@ from typing import Any, Literal
 Kind = Literal[
     "opened",
     "answered",
+    "dialled",
+    "answered_by",
     "turn",
     "dtmf",
     "tool",
@@ -44,8 +49,8 @@ Kind = Literal[
     "closed",
 ]
 KINDS: tuple[Kind, ...] = (
-    "opened", "answered", "turn", "dtmf", "tool", "handover", "switch", "usage", "error",
-    "recording", "closed",
+    "opened", "answered", "dialled", "answered_by", "turn", "dtmf", "tool", "handover", "switch",
+    "usage", "error", "recording", "closed",
 )  # fmt: skip
 
 END_REASONS = {

@@ -25,6 +25,7 @@ app.conf.update(
         "sweep events nobody handled": {"task": "telephony.tasks.sweep_events", "schedule": 10.0},
         "compare LiveKit with us": {"task": "telephony.tasks.audit", "schedule": 10.0},
         "ask LiveKit what hooks lost": {"task": "telephony.tasks.reconcile_calls", "schedule": 5.0},
+        "make calls which are due": {"task": "telephony.tasks.sweep_outbound", "schedule": 5.0},
         "see to recordings and transcripts": {"task": "recordings.tasks.sweep", "schedule": 10.0},
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},

@@ -10,6 +10,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("hooks/", include("telephony.urls")),
     path("internal/plans/", include("agents.urls")),
+    path("internal/outbound/", include("telephony.internal_urls")),
     path("internal/", include("recordings.internal_urls")),
     path("recordings/", include("recordings.urls")),
     path("health", health.live),

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.egress import EgressInfo, EgressStatus
 from livekit.protocol.models import ParticipantInfo, Room
-from livekit.protocol.room import RoomConfiguration
+from livekit.protocol.room import CreateRoomRequest, RoomConfiguration
 from livekit.protocol.sip import (
     SIPDispatchRule,
     SIPDispatchRuleIndividual,
@@ -89,6 +89,12 @@ def rule_message(spec: RuleSpec) -> SIPDispatchRuleInfo:
             agents=[agent] if spec.agent_name else [],
         ),
     )
+
+
+def outbound_room(name: str, agent_name: str, metadata: str) -> CreateRoomRequest:
+    """Closed soon after everybody has left, as the rooms of callers."""
+    agent = RoomAgentDispatch(agent_name=agent_name, metadata=metadata)
+    return CreateRoomRequest(name=name, empty_timeout=30, departure_timeout=3, agents=[agent])
 
 
 def live_inbound(info: SIPInboundTrunkInfo) -> LiveTrunk:

@@ -26,6 +26,7 @@ RESERVED = {
 PURE = {
     "agents/plan.py",
     "agents/entries.py",
+    "agents/order.py",
     "agents/providers.py",
     "agents/seal.py",
     "agents/house.py",
@@ -36,6 +37,7 @@ PURE = {
     "telephony/sync.py",
     "telephony/shapes.py",
     "telephony/hours.py",
+    "telephony/dialling.py",
     "telephony/errors.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",

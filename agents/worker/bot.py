@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, ModelSettings, llm, stt
+from livekit.agents import Agent, AgentSession, ModelSettings, StopResponse, llm, stt
 from livekit.agents.voice import SpeechHandle
 
 from agents.entries import END_REASONS
@@ -59,6 +59,7 @@ class Bot(Agent):
         self._cached: set[str] = set()  # what was answered without a model
         self._end = end
         self._give_up = give_up
+        self.muted = False  # of a call we made: nobody is answered before we know who answered
         self._leaving = False
         self._asked = False
         self._quiet_since = 0.0  # the loop's clock
@@ -66,10 +67,10 @@ class Bot(Agent):
 
     # --- what the line reports -----------------------------------------------------------------
 
-    def answered(self) -> None:
-        """The caller hears us from now on."""
+    def answered(self, greeting: str = "") -> None:
+        """The caller hears us from now on. `greeting`: other first words than the plan's."""
         self._watch_states(self.session)
-        self.say(self.plan.greeting)
+        self.say(greeting or self.plan.greeting)
         self._quiet_since = asyncio.get_running_loop().time()
         self._start(self._watch_silence())
         self._start(self._watch_length())
@@ -132,6 +133,12 @@ class Bot(Agent):
 
     def was_cached(self, text: str) -> bool:
         return text in self._cached
+
+    async def on_user_turn_completed(
+        self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
+    ) -> None:
+        if self.muted:
+            raise StopResponse
 
     # --- the nodes -------------------------------------------------------------------------------
 

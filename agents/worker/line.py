@@ -8,7 +8,7 @@ before anybody answers: livekit-sip sends 200 OK once it hears one.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import numpy as np
@@ -201,6 +201,7 @@ class Ear(io.AudioInput):
     def __init__(self) -> None:
         super().__init__(label="line")
         self.tap: Tap | None = None
+        self.listener: Callable[[Samples], None] | None = None  # hears each frame, as it came
         self.cleaner: Cleaner | None = None  # takes noise out of what the session hears
         self._frames: aio.Chan[rtc.AudioFrame] = aio.Chan()
         self._task: asyncio.Task[None] | None = None
@@ -217,6 +218,8 @@ class Ear(io.AudioInput):
         """One frame from the caller, just received."""
         if not self._frames.closed:
             self._frames.send_nowait(self.cleaner.clean(frame) if self.cleaner else frame)
+        if self.listener:
+            self.listener(np.frombuffer(frame.data, dtype=np.int16))
         if self.tap:
             self._place(self.tap, frame)
 

@@ -19,14 +19,17 @@ from agents.worker.chain.health import SharedHealth
 from agents.worker.config import Config
 from agents.worker.conversation import Conversation
 from agents.worker.desk import Desk
+from agents.worker.dial import Dialler, NotDialled, outbound_in
 from agents.worker.farewell import Farewell
 from agents.worker.journal import Journal
 from agents.worker.line import Ear, Mouth
+from agents.worker.opening import Opening
 from agents.worker.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
 JOIN_S = 10.0
+REASON_S = 3.0
 PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller rings
 
 
@@ -68,6 +71,8 @@ class PhoneCall:
         self._listening = False
         self._finished = False
         self._publishing: asyncio.Task[None] | None = None
+        outbound = outbound_in(ctx.job.metadata)
+        self._dialler = Dialler(ctx, settings, outbound) if outbound else None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- setting up ------------------------------------------------------------------------------
@@ -83,9 +88,18 @@ class PhoneCall:
         if self._somebody_talks():
             await self._withdraw()
             return
+        if self._dialler and caller is None:
+            try:
+                self._caller = caller = await self._reach(self._dialler, trouble)
+            except NotDialled:
+                await self._withdraw()
+                return
         self._write_opened(digest)
+        if self._dialler:
+            self._start(self._follow_dial(self._dialler))
         if caller is None or self._reason:
-            self.end("abandoned")
+            if not self._dialler:
+                self.end("abandoned")
             return
         if trouble:
             self._fall_back(trouble)
@@ -129,11 +143,26 @@ class PhoneCall:
         line = self._ctx.room.local_participant
         self._publishing = asyncio.create_task(self._mouth.publish(line))
         kinds = [rtc.ParticipantKind.PARTICIPANT_KIND_SIP]
+        there = [who.kind for who in self._ctx.room.remote_participants.values()]
+        if self._dialler and not set(kinds) & set(there):
+            return None  # we are to dial
         try:
             async with asyncio.timeout(JOIN_S):
                 return await self._ctx.wait_for_participant(kind=kinds)
         except (TimeoutError, RuntimeError):
             return None
+
+    async def _reach(self, dialler: Dialler, trouble: str) -> rtc.RemoteParticipant | None:
+        """Whom we call, in the room and ringing. Nobody is called to hear an apology."""
+        if not trouble:
+            return await dialler.dial()
+        dialler.fail("error", trouble)
+        return None
+
+    async def _follow_dial(self, dialler: Dialler) -> None:
+        if failure := await dialler.failure():
+            self._journal.write("dialled", **failure)
+            self.end(str(failure["outcome"]))
 
     async def _prepare(self, plan: CallPlan | PlanError, digest: str) -> str:
         """What the call talks with. Returns what is wrong, or nothing."""
@@ -213,8 +242,17 @@ class PhoneCall:
             self._look_whether_answered(participant)
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
-        if self._is_caller(participant):
+        if not self._is_caller(participant):
+            return
+        if self._dialler and not self._answered:
+            self._start(self._await_reason())
+        else:
             self.end("caller" if self._answered else "abandoned")
+
+    async def _await_reason(self) -> None:
+        """LiveKit says why nobody answered a moment after the callee has left the room."""
+        await asyncio.sleep(REASON_S)
+        self.end("unknown")
 
     def _on_digit(self, event: rtc.SipDTMF) -> None:
         if self._bot and self._answered:
@@ -238,6 +276,8 @@ class PhoneCall:
         self._picked_up.set()
         if self._gave_up:  # an apology follows, no greeting
             pass
+        elif self._bot and self._dialler and self._dialler.order:
+            self._start(Opening(self._dialler.order, self._bot, self._ear, self._journal).run())
         elif self._bot:
             self._bot.answered()
         else:
@@ -323,6 +363,8 @@ class PhoneCall:
         await self._mouth.aclose()
         if self._talk:
             await self._talk.aclose()
+        if self._dialler:
+            await self._dialler.aclose()
         await self._health.aclose()
 
     def _is_listed(self) -> bool:
