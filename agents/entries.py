@@ -10,7 +10,8 @@ Entries are numbered from 0 without gaps. Each is one JSON object:
 kind      data
 opened    room, job, sip_call_id, caller, called, trunk, plan (digest), worker
 answered  (nothing)                       the caller's leg became active
-dialled   status, outcome, detail         the call we made was not connected; SIP status, 0: none
+dialled   status, outcome, detail, rang   the call we made was not connected; SIP status, 0: none;
+          rang: whether a telephone may have rung
 answered_by  verdict, reason, action, ms  who took the call we made: human, voicemail, ivr,
           screening or unknown; action: talk, message, hang_up or say_who; ms: after the answer
 turn      who (caller | agent), text, start_ms, end_ms, interrupted,

@@ -30,7 +30,7 @@ class Order:
     caller_id: str
     identity: str  # the callee's name in the room
     ring_s: int = 30
-    max_call_s: int = 600  # LiveKit ends the call then, whatever the bot does
+    max_call_s: int = 600  # the bot says good-bye then; the spend cap reserves as much
     greeting: str = ""  # empty: the plan's
     message: str = ""  # left after the beep
     who_calls: str = ""  # said to a call screener

@@ -83,7 +83,10 @@ class TrunkAdmin(DoctorPage, FindsNumbers, SyncedAdmin):
         ("Who may call in, or how we log in", {
             "fields": ("allowed_addresses", "auth_username", "password"),
         }),
-        ("Outbound", {"fields": ("address", "transport", "caller_ids")}),
+        ("Outbound", {
+            "fields": ("address", "transport", "caller_ids", "max_calls", "max_calls_per_s",
+                       "daily_spend_cap"),
+        }),
         ("On LiveKit", {"fields": ("sync", "sync_error", "remote_id", "synced_at")}),
     )  # fmt: skip
 
@@ -183,3 +186,6 @@ class InboundEventAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+from telephony import admin_outbound as admin_outbound  # noqa: E402

@@ -103,7 +103,7 @@ class OutboundProfile(models.Model):
     )
     max_minutes = models.PositiveSmallIntegerField(
         "longest call (min)", default=10, validators=[MinValueValidator(1), MaxValueValidator(120)],
-        help_text="The carrier's line is cut then. The spend cap reserves this much.",
+        help_text="The bot says good-bye then. The spend cap reserves this much.",
     )  # fmt: skip
     hours = models.CharField(
         "calling hours",
@@ -204,6 +204,9 @@ class Batch(models.Model):
         max_length=9, choices=State.choices, default=State.DRAFT, editable=False
     )
     free_at = models.FloatField(default=0, editable=False)
+    report = models.JSONField(
+        default=dict, editable=False, help_text="What the uploaded file had: good, bad, errors."
+    )
     created_by = models.CharField(max_length=150, blank=True, editable=False)
     created_at = models.DateTimeField(editable=False)
 
@@ -277,14 +280,16 @@ class OutboundCall(models.Model):
             models.Index(fields=["-requested_at"], name="outbound_newest"),
             models.Index(fields=["to"], name="outbound_to"),
             models.Index(
-                fields=["next_at"], name="outbound_due", condition=Q(state="waiting")
+                fields=["next_at"],
+                name="outbound_due",
+                condition=Q(state="waiting", batch=None),
             ),
             models.Index(
                 fields=["attempted_at"],
                 name="outbound_under_way",
                 condition=Q(state__in=["dialling", "talking"]),
             ),
-            models.Index(fields=["batch", "state"], name="outbound_batch"),
+            models.Index(fields=["batch", "state", "next_at"], name="outbound_batch"),
         ]  # fmt: skip
 
     def __str__(self) -> str:

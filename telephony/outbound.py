@@ -40,6 +40,7 @@ from telephony.models_outbound import UNDER_WAY, OutboundProfile, OutboundState,
 MOST_VARIABLES, LONGEST_VARIABLE = 20, 200  # count; characters
 CALLEE = "callee"
 NOT_SYNCED_S = 10
+LOOK_S = 5  # between two looks at what is due (contactcenter.celery)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,11 @@ def check(
             f"“{project}” calls only people who agreed to it, and of {number} that is not noted. "
             f"Ask for consent first, and note it."
         )
-    trunk = _trunk(trunk_id)
+    trunk = trunk_of(trunk_id)
+    shown, at = caller_id_of(trunk, caller_id), _calling_time(number, profile, now)
     return Checked(
-        to=number, project=project, profile=profile, trunk=trunk,
-        caller_id=_caller_id(trunk, caller_id), price=price, at=_calling_time(number, profile, now),
+        to=number, project=project, profile=profile, trunk=trunk, caller_id=shown, price=price,
+        at=at,
     )  # fmt: skip
 
 
@@ -132,7 +134,7 @@ def _not_listed(number: str) -> None:
         )
 
 
-def _trunk(trunk_id: int | None) -> Trunk:
+def trunk_of(trunk_id: int | None) -> Trunk:
     lines = Trunk.objects.filter(direction=Trunk.Direction.OUTBOUND, enabled=True).order_by("pk")
     trunk = lines.filter(pk=trunk_id).first() if trunk_id else lines.first()
     if trunk is None:
@@ -146,7 +148,7 @@ def _trunk(trunk_id: int | None) -> Trunk:
     return trunk
 
 
-def _caller_id(trunk: Trunk, wanted: str) -> str:
+def caller_id_of(trunk: Trunk, wanted: str) -> str:
     if not wanted:
         return str(trunk.caller_ids[0])
     number = services.as_e164(wanted[:64])
@@ -377,11 +379,14 @@ def hang_up(*, outbound_id: int, now: datetime, gateway: Gateway) -> None:
         gateway.delete_room(room=row.call.room)
 
 
-def due(*, now: datetime, limit: int = 100) -> list[int]:
-    """Calls which may begin, of batches which run; the longest waiting first."""
+def due(*, now: datetime, limit: int = 50) -> list[int]:
+    """Calls which may begin, the longest waiting first: single ones, and of each running batch as
+    many as its pace may let through until the next look."""
     waiting = OutboundCall.objects.filter(state=OutboundState.WAITING, next_at__lte=now)
-    ready = waiting.exclude(batch__isnull=False, batch__state__in=_STILL)
-    return list(ready.order_by("next_at").values_list("pk", flat=True)[:limit])
-
-
-_STILL = [Batch.State.DRAFT, Batch.State.PAUSED, Batch.State.CANCELLED, Batch.State.DONE]
+    single = waiting.filter(batch=None).order_by("next_at")
+    found = list(single.values_list("pk", flat=True)[:limit])
+    for batch in Batch.objects.filter(state=Batch.State.RUNNING).only("pk", "per_minute"):
+        paced = 1 + batch.per_minute * LOOK_S // 60
+        mine = waiting.filter(batch=batch.pk).order_by("next_at")
+        found += mine.values_list("pk", flat=True)[:paced]
+    return found

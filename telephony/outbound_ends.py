@@ -49,6 +49,9 @@ def _note_status(row: OutboundCall, call: Call, data: Mapping[str, Any], at: dat
     status = status if isinstance(status, int) and 0 < status < 700 else 0
     words = dialling.words_for(status) or str(data.get("detail", ""))
     OutboundCall.objects.filter(pk=row.pk).update(sip_status=status or None, words=words[:300])
+    if data.get("rang") is False:  # as if no worker had come
+        OutboundCall.objects.filter(pk=row.pk, state=OutboundState.DIALLING).update(dialled_at=None)
+        return
     leg = legs.note(call_id=call.pk, identity=outbound.identity_of(row.pk), attributes={}, at=at)
     if status:
         Leg.objects.filter(pk=leg.pk, sip_status=None).update(sip_status=status)
@@ -75,7 +78,7 @@ def settle(*, call_id: int, now: datetime | None, anyway: bool = False) -> bool:
     outcome = outcome_of(row, row.call)
     state, next_at = _next(row, row.call, outcome, now)
     changes: dict[str, object] = {"state": state, "outcome": outcome, "next_at": next_at}
-    if not row.words or outcome == "no_agent":
+    if not row.words:
         changes["words"] = OUTCOMES.get(outcome, "")
     if outcome == "no_agent" and row.dialled_at is None:
         changes["attempts"] = F("attempts") - 1  # nobody's telephone rang

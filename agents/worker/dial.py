@@ -20,7 +20,7 @@ from agents.worker.desk import Desk, DeskAway, DeskRefused
 
 log = logging.getLogger(__name__)
 
-JOIN_S = 5.0  # LiveKit puts the callee into the room before it sends the INVITE
+JOIN_S = 15.0  # LiveKit puts the callee into the room before it sends the INVITE
 SLACK_S = 10.0  # beyond ringing, for the request itself
 
 
@@ -50,7 +50,7 @@ class Dialler:
         """The callee once he is in the room, ringing. None: see failure(). Raises NotDialled."""
         self.order = order = await self._claim()
         if order is None:
-            self.fail("error", "The control plane is away, so nobody was called.")
+            self.fail("error", "The control plane is away, so nobody was called.", rang=False)
             return None
         self._invite = asyncio.create_task(self._send(order))
         joining = asyncio.create_task(self._ctx.wait_for_participant(identity=order.identity))
@@ -66,9 +66,14 @@ class Dialler:
         """Why nobody answered, as data of the journal's `dialled`; None once somebody has."""
         return await asyncio.shield(self._failure)
 
-    def fail(self, outcome: str, detail: str = "", *, status: int = 0) -> None:
+    def fail(
+        self, outcome: str, detail: str = "", *, status: int = 0, rang: bool = True
+    ) -> None:  # fmt: skip
+        """`rang`: whether a telephone may have rung."""
         if not self._failure.done():
-            self._failure.set_result({"status": status, "outcome": outcome, "detail": detail})
+            self._failure.set_result(
+                {"status": status, "outcome": outcome, "detail": detail, "rang": rang}
+            )
 
     async def _claim(self) -> Order | None:
         url, token = self._config.control_url, self._config.worker_token
@@ -105,6 +110,10 @@ class Dialler:
         """Without a status: our ring time was over, or LiveKit could not even begin."""
         if refusal.code in {api.ServerErrorCode.CANCELED, api.ServerErrorCode.DEADLINE_EXCEEDED}:
             self.fail("no_answer", "It rang as long as allowed, and nobody answered.")
+        elif "max auth retry" in refusal.message:  # told without its status
+            self.fail(outcome_of(407), status=407)
+        elif refusal.code == api.ServerErrorCode.UNAVAILABLE:  # said before any INVITE only
+            self.fail("error", f"LiveKit SIP takes no calls: {refusal.message}"[:200], rang=False)
         else:
             self.fail("carrier", f"LiveKit could not place the call: {refusal.message}"[:200])
 

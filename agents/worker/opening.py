@@ -29,6 +29,9 @@ class Opening:
 
     async def run(self) -> None:
         """From the answer until the talk begins or the call is left."""
+        loop = asyncio.get_running_loop()
+        # livekit-sip's own limit ends with the dialling; the spend cap counts on this one
+        loop.call_later(self._order.max_call_s, self._bot.leave, "limit", self._bot.plan.goodbye)
         if not self._order.detect:
             self._bot.answered(self._greeting)
             return

@@ -156,7 +156,7 @@ class PhoneCall:
         """Whom we call, in the room and ringing. Nobody is called to hear an apology."""
         if not trouble:
             return await dialler.dial()
-        dialler.fail("error", trouble)
+        dialler.fail("error", trouble, rang=False)
         return None
 
     async def _follow_dial(self, dialler: Dialler) -> None:

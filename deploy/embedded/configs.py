@@ -80,6 +80,8 @@ def sip(home: Home) -> str:
             # RTP ports take no listen address; give them back right after the call
             "rtp_draining_idle_timeout": "1s",
             "rtp_draining_duration": "5s",
+            # above 0.9 of the CPU it would place no call of ours; slots decide, not CPU
+            "max_cpu_utilization": 1,
             "logging": {"json": True, "level": "info"},
         }
     )

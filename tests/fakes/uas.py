@@ -117,7 +117,9 @@ class Telephone(asyncio.DatagramProtocol):
             self._invited(message)
         elif message.method == "CANCEL":
             self._say(message, 200, "OK")
-            self._say(self.seen("INVITE")[-1], 487, "Request Terminated")
+            invites = reversed(self.seen("INVITE"))
+            mine = next(i for i in invites if i.get("call-id") == message.get("call-id"))
+            self._say(mine, 487, "Request Terminated")
         elif message.method != "ACK":
             self._say(message, 200, "OK")
 

@@ -218,6 +218,18 @@ def test_a_worker_which_never_comes_costs_no_attempt(allowed, livekit):
     assert row.call.end_reason == "no_agent"
 
 
+def test_a_dial_which_rang_nowhere_costs_no_attempt(allowed, livekit):
+    row = journal(
+        dialled(allowed, livekit),
+        ("dialled", {"status": 0, "outcome": "error", "detail": "No line.", "rang": False}),
+        ("closed", {"reason": "error", "answered": False}),
+    )
+    services.move_call(room=row.call.room, to=CallState.ENDED, at=after(9))
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.words) == ("waiting", 0, "No line.")
+    assert not Leg.objects.exists()
+
+
 # --- caps ----------------------------------------------------------------------------------------
 
 
