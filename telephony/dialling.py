@@ -183,14 +183,6 @@ def words_for(status: int) -> str:
     return f"{known} (SIP {status})"
 
 
-# why a participant left, as LiveKit tells it: all there is when the worker has died
-_BY_DISCONNECT = {"user_unavailable": "no_answer", "sip_trunk_failure": "carrier"}
-
-
-def outcome_of_disconnect(reason: str) -> str:
-    return _BY_DISCONNECT.get(reason, "unknown")
-
-
 # --- again --------------------------------------------------------------------------------------
 
 _CALL_AGAIN = {

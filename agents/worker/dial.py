@@ -7,6 +7,7 @@ of a call which was not.
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -17,10 +18,12 @@ from livekit.agents import JobContext
 from agents.order import Order, outcome_of
 from agents.worker.config import Config
 from agents.worker.desk import Desk, DeskAway, DeskRefused
+from agents.worker.journal import Journal
 
 log = logging.getLogger(__name__)
 
 JOIN_S = 15.0  # LiveKit puts the callee into the room before it sends the INVITE
+REASON_S = 3.0
 SLACK_S = 10.0  # beyond ringing, for the request itself
 
 
@@ -45,6 +48,24 @@ class Dialler:
         loop = asyncio.get_running_loop()
         self._failure: asyncio.Future[dict[str, Any] | None] = loop.create_future()
         self._invite: asyncio.Task[None] | None = None
+
+    async def reach(self, trouble: str) -> rtc.RemoteParticipant | None:
+        """Whom we call, in the room and ringing. Nobody is called to hear an apology."""
+        if not trouble:
+            return await self.dial()
+        self.fail("error", trouble, rang=False)
+        return None
+
+    async def follow(self, journal: Journal, end: Callable[[str], None]) -> None:
+        """Note and end a call which nobody answered."""
+        if failure := await self.failure():
+            journal.write("dialled", **failure)
+            end(str(failure["outcome"]))
+
+    async def left(self, end: Callable[[str], None]) -> None:
+        """The callee is out of the room; LiveKit says why a moment later."""
+        await asyncio.sleep(REASON_S)
+        end("unknown")
 
     async def dial(self) -> rtc.RemoteParticipant | None:
         """The callee once he is in the room, ringing. None: see failure(). Raises NotDialled."""

@@ -75,7 +75,11 @@ class Opening:
         self._detector.hear(samples)
 
     def _read(self, event: Any) -> None:
-        self._detector.read(str(event.transcript))
+        self.read(str(event.transcript))
+
+    def read(self, words: str) -> None:
+        """What the recogniser believes to have heard."""
+        self._detector.read(words)
 
     def _action(self, verdict: Verdict) -> Action:
         wanted: dict[str, Action] = {

@@ -29,7 +29,6 @@ from agents.worker.recorder import Recorder
 log = logging.getLogger(__name__)
 
 JOIN_S = 10.0
-REASON_S = 3.0
 PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller rings
 
 
@@ -90,13 +89,13 @@ class PhoneCall:
             return
         if self._dialler and caller is None:
             try:
-                self._caller = caller = await self._reach(self._dialler, trouble)
+                self._caller = caller = await self._dialler.reach(trouble)
             except NotDialled:
                 await self._withdraw()
                 return
         self._write_opened(digest)
         if self._dialler:
-            self._start(self._follow_dial(self._dialler))
+            self._start(self._dialler.follow(self._journal, self.end))
         if caller is None or self._reason:
             if not self._dialler:
                 self.end("abandoned")
@@ -151,18 +150,6 @@ class PhoneCall:
                 return await self._ctx.wait_for_participant(kind=kinds)
         except (TimeoutError, RuntimeError):
             return None
-
-    async def _reach(self, dialler: Dialler, trouble: str) -> rtc.RemoteParticipant | None:
-        """Whom we call, in the room and ringing. Nobody is called to hear an apology."""
-        if not trouble:
-            return await dialler.dial()
-        dialler.fail("error", trouble, rang=False)
-        return None
-
-    async def _follow_dial(self, dialler: Dialler) -> None:
-        if failure := await dialler.failure():
-            self._journal.write("dialled", **failure)
-            self.end(str(failure["outcome"]))
 
     async def _prepare(self, plan: CallPlan | PlanError, digest: str) -> str:
         """What the call talks with. Returns what is wrong, or nothing."""
@@ -245,14 +232,9 @@ class PhoneCall:
         if not self._is_caller(participant):
             return
         if self._dialler and not self._answered:
-            self._start(self._await_reason())
+            self._start(self._dialler.left(self.end))
         else:
             self.end("caller" if self._answered else "abandoned")
-
-    async def _await_reason(self) -> None:
-        """LiveKit says why nobody answered a moment after the callee has left the room."""
-        await asyncio.sleep(REASON_S)
-        self.end("unknown")
 
     def _on_digit(self, event: rtc.SipDTMF) -> None:
         if self._bot and self._answered:
