@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 JOIN_S = 15.0  # LiveKit puts the callee into the room before it sends the INVITE
 REASON_S = 3.0
+# said before any INVITE only: no SIP service, or it does not know the trunk (yet)
+_NOT_BEGUN = {api.ServerErrorCode.UNAVAILABLE, api.ServerErrorCode.NOT_FOUND}
 SLACK_S = 10.0  # beyond ringing, for the request itself
 
 
@@ -133,7 +135,7 @@ class Dialler:
             self.fail("no_answer", "It rang as long as allowed, and nobody answered.")
         elif "max auth retry" in refusal.message:  # told without its status
             self.fail(outcome_of(407), status=407)
-        elif refusal.code == api.ServerErrorCode.UNAVAILABLE:  # said before any INVITE only
+        elif refusal.code in _NOT_BEGUN:
             self.fail("error", f"LiveKit SIP takes no calls: {refusal.message}"[:200], rang=False)
         else:
             self.fail("carrier", f"LiveKit could not place the call: {refusal.message}"[:200])

@@ -87,9 +87,9 @@ class Telephone(asyncio.DatagramProtocol):
                 await self._news.wait()
         return self.seen(method)[-1]
 
-    def hang_up(self) -> None:
-        """BYE, in the dialog of the last INVITE."""
-        invite = self.seen("INVITE")[-1]
+    def hang_up(self, invite: sip.Message | None = None) -> None:
+        """BYE, in the dialog of this INVITE or of the last."""
+        invite = invite or self.seen("INVITE")[-1]
         headers = [
             ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch={sip.new_branch()}"),
             ("From", f"{invite.get('to')};tag=phone"),

@@ -140,6 +140,16 @@ def test_a_batch_asks_and_can_be_paused_and_called_off(desk, line, livekit, open
     assert not batches.start(batch_id=batch.pk)
 
 
+def test_a_draft_can_be_thrown_away_and_history_cannot(desk, line, open_to_202):  # noqa: F811
+    upload(desk, line, FILE)
+    page = f"/admin/telephony/batch/{Batch.objects.get().pk}/delete/"
+    Batch.objects.update(state="running")
+    assert desk.post(page, {"post": "yes"}).status_code == 403
+    Batch.objects.update(state="draft")
+    assert desk.post(page, {"post": "yes"}).status_code == 302
+    assert not OutboundCall.objects.exists()
+
+
 def test_a_batch_keeps_its_pace(desk, line, livekit, open_to_202):  # noqa: F811
     upload(desk, line, FILE, per_minute=6)
     batch = Batch.objects.get()

@@ -65,7 +65,8 @@ def dialler(desk: FakeDesk, line: Line, folder: Any) -> Dialler:
 async def test_the_callee_is_rung_as_ordered(desk, tmp_path):
     line = Line()
     dial = dialler(desk, line, tmp_path)
-    assert await dial.reach("") == "callee_7"
+    callee: Any = await dial.reach("")
+    assert callee == "callee_7"
     assert await dial.failure() is None
     [request] = line.requests
     assert (request.sip_call_to, request.sip_number) == ("+12025550123", "+12025550100")
@@ -102,7 +103,8 @@ async def test_nobody_is_called_to_hear_an_apology(desk, tmp_path, hindrance):
         (twirp_error("canceled", "sip request timed out"), "no_answer", 0, True),
         (twirp_error("unknown", "max auth retry attempts reached"), "carrier", 407, True),
         (twirp_error("unavailable", "cpu exhausted"), "error", 0, False),
-        (twirp_error("not_found", "no such trunk"), "carrier", 0, True),
+        (twirp_error("not_found", "no such trunk"), "error", 0, False),
+        (twirp_error("invalid_argument", "no number"), "carrier", 0, True),
         (TimeoutError(), "unknown", 0, True),
     ],
 )
