@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count
 
-from telephony import dialling, numberlist, outbound, tasks
+from telephony import dialling, numberlist, outbound, outbound_checks, tasks
 from telephony.dialling import Destination
 from telephony.later import after_commit
 from telephony.models import Batch, DestinationRule, DoNotCall, OutboundCall
@@ -26,8 +26,8 @@ def create(*, batch: Batch, data: bytes, by: str, now: datetime) -> Batch:
 
     Raises Misshapen for a file which is none, CallNotAllowed for a trunk which is not ready.
     """
-    trunk = outbound.trunk_of(batch.trunk_id)
-    batch.caller_id = outbound.caller_id_of(trunk, batch.caller_id)
+    trunk = outbound_checks.trunk_of(batch.trunk_id)
+    batch.caller_id = outbound_checks.caller_id_of(trunk, batch.caller_id)
     lines = list(_allowed(numberlist.read(data), needs=profile_of(batch.project).needs_consent))
     bad = [line for line in lines if line.error]
     batch.report = {
@@ -84,6 +84,7 @@ def start(*, batch_id: int) -> bool:
     mine = Batch.objects.filter(pk=batch_id, state__in=[State.DRAFT, State.PAUSED])
     if not mine.update(state=State.RUNNING):
         return False
+    outbound.finish_batch(batch_id)  # of a file in which no line was good
     after_commit(tasks.sweep_outbound.delay)
     return True
 

@@ -13,7 +13,7 @@ from unfold.widgets import (
 )
 
 from agents.models import Project
-from telephony import dialling, hours, numberlist, outbound, shapes
+from telephony import dialling, hours, numberlist, outbound_checks, shapes
 from telephony.errors import CallNotAllowed
 from telephony.hours import Hours
 from telephony.models import Batch, DestinationRule, DoNotCall, OutboundProfile, Trunk
@@ -53,7 +53,7 @@ class CallForm(forms.Form):
         if self.errors:
             return data
         try:
-            self.checked = outbound.check(now=timezone.now(), **self.wish())
+            self.checked = outbound_checks.check(now=timezone.now(), **self.wish())
         except CallNotAllowed as reason:
             raise ValidationError(str(reason)) from reason
         return data
@@ -106,7 +106,9 @@ class BatchForm(forms.ModelForm):  # type: ignore[type-arg]
         data = super().clean() or self.cleaned_data
         if trunk := data.get("trunk"):
             try:
-                outbound.caller_id_of(outbound.trunk_of(trunk.pk), data.get("caller_id") or "")
+                outbound_checks.caller_id_of(
+                    outbound_checks.trunk_of(trunk.pk), data.get("caller_id") or ""
+                )
             except CallNotAllowed as reason:
                 self.add_error("caller_id", str(reason))
         return data

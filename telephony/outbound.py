@@ -7,19 +7,15 @@ number (`claim`), once, and dials: it is in the room before anybody can answer.
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from agents.models import Project
 from agents.order import Order
-from telephony import caps, dialling, events, services, shapes, sync, tasks
+from telephony import caps, dialling, events, services, sync, tasks
 from telephony.caps import Blocked
-from telephony.dialling import Destination
 from telephony.errors import CallNotAllowed, GatewayRefused, GatewayUnavailable
 from telephony.gateway import Gateway
 from telephony.later import after_commit
@@ -28,32 +24,15 @@ from telephony.models import (
     ROOM_PREFIX,
     Batch,
     Call,
-    DestinationRule,
-    DoNotCall,
     OutboundCall,
-    SyncState,
-    Trunk,
 )
 from telephony.models_hours import hours_of
-from telephony.models_outbound import UNDER_WAY, OutboundProfile, OutboundState, profile_of
+from telephony.models_outbound import UNDER_WAY, OutboundState, profile_of
+from telephony.outbound_checks import Checked, check, checked_variables, not_listed
 
-MOST_VARIABLES, LONGEST_VARIABLE = 20, 200  # count; characters
 CALLEE = "callee"
 NOT_SYNCED_S = 10
 LOOK_S = 5  # between two looks at what is due (contactcenter.celery)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """A call which may be made, with what was left open filled in."""
-
-    to: str
-    project: Project
-    profile: OutboundProfile
-    trunk: Trunk
-    caller_id: str
-    price: int  # millionths a minute
-    at: datetime  # when it is calling time for the callee
 
 
 # --- asking for one ------------------------------------------------------------------------------
@@ -87,106 +66,6 @@ def request_call(
     if found.at <= now:
         after_commit(tasks.place_call.delay, outbound_id=call.pk)
     return call
-
-
-def check(
-    *, to: str, project_id: int, trunk_id: int | None, caller_id: str, consent: bool, now: datetime
-) -> Checked:
-    """Everything that can be checked now. Raises CallNotAllowed."""
-    try:
-        number = shapes.e164(to[:64])
-    except shapes.Misshapen as reason:
-        raise CallNotAllowed(str(reason)) from reason
-    price = _price_to(number)
-    _not_listed(number)
-    project = Project.objects.select_related("published").filter(pk=project_id).first()
-    if project is None or project.published is None:
-        raise CallNotAllowed("The project is not published. Publish it first.")
-    profile = profile_of(project)
-    if profile.needs_consent and not consent:
-        raise CallNotAllowed(
-            f"“{project}” calls only people who agreed to it, and of {number} that is not noted. "
-            f"Ask for consent first, and note it."
-        )
-    trunk = trunk_of(trunk_id)
-    shown, at = caller_id_of(trunk, caller_id), _calling_time(number, profile, now)
-    return Checked(
-        to=number, project=project, profile=profile, trunk=trunk, caller_id=shown, price=price,
-        at=at,
-    )  # fmt: skip
-
-
-def _price_to(number: str) -> int:
-    rows = list(DestinationRule.objects.filter(prefix__in=dialling.prefixes(number)))
-    rules = [Destination(prefix=r.prefix, allow=r.allow, premium=r.premium) for r in rows]
-    if reason := dialling.hindrance(number, rules):
-        raise CallNotAllowed(reason)
-    best = max(rows, key=lambda row: len(row.prefix))
-    return caps.millionths(best.price_per_minute)
-
-
-def _not_listed(number: str) -> None:
-    if listed := DoNotCall.objects.filter(number=number).first():
-        why = f": {listed.reason}" if listed.reason else ""
-        raise CallNotAllowed(
-            f"{number} is on the do-not-call list since {listed.since:%Y-%m-%d}{why}. "
-            f"Do not call; take it off only if the person asks for it."
-        )
-
-
-def trunk_of(trunk_id: int | None) -> Trunk:
-    lines = Trunk.objects.filter(direction=Trunk.Direction.OUTBOUND, enabled=True).order_by("pk")
-    trunk = lines.filter(pk=trunk_id).first() if trunk_id else lines.first()
-    if trunk is None:
-        raise CallNotAllowed(
-            "There is no such outbound trunk, or it is switched off. Add one under Trunks."
-        )
-    if trunk.sync_state == SyncState.FAILED or not trunk.caller_ids:
-        raise CallNotAllowed(
-            f"Trunk “{trunk}” is not ready: {trunk.sync_error or 'it has no number to show.'}"
-        )
-    return trunk
-
-
-def caller_id_of(trunk: Trunk, wanted: str) -> str:
-    if not wanted:
-        return str(trunk.caller_ids[0])
-    number = services.as_e164(wanted[:64])
-    if number not in trunk.caller_ids:
-        raise CallNotAllowed(
-            f"Trunk “{trunk}” may not show {wanted[:20]}. Choose one of its caller ids: "
-            f"{', '.join(map(str, trunk.caller_ids[:10]))}."
-        )
-    return number
-
-
-def _calling_time(number: str, profile: OutboundProfile, now: datetime) -> datetime:
-    try:
-        at = dialling.may_ring_at(
-            number, now, expression=profile.hours, otherwise=settings.TIME_ZONE
-        )
-    except shapes.Misshapen as reason:
-        raise CallNotAllowed(str(reason)) from reason
-    if at is None:
-        raise CallNotAllowed(
-            f"There is no hour at which it is calling time ({profile.hours}) in all zones "
-            f"{number} may be in. Widen the project's calling hours."
-        )
-    return at
-
-
-def checked_variables(given: Mapping[str, str]) -> dict[str, str]:
-    """Bounded, and text only. Raises CallNotAllowed."""
-    if len(given) > MOST_VARIABLES:
-        raise CallNotAllowed(f"At most {MOST_VARIABLES} variables are taken.")
-    for name, value in given.items():
-        if not str(name).isidentifier() or len(str(name)) > 40:
-            raise CallNotAllowed(f"“{str(name)[:40]}” is no name for a variable. Write a word.")
-        if len(str(value)) > LONGEST_VARIABLE:
-            raise CallNotAllowed(
-                f"The variable “{name}” is longer than {LONGEST_VARIABLE} characters. Shorten it."
-            )
-    return {str(name): " ".join(str(value).split()) for name, value in given.items()}
 
 
 # --- beginning it ---------------------------------------------------------------------------------
@@ -226,6 +105,7 @@ def _due(outbound_id: int, now: datetime) -> OutboundCall | None:
 def _refuse(row: OutboundCall, reason: str) -> None:
     mine = OutboundCall.objects.filter(pk=row.pk, state=OutboundState.WAITING)
     mine.update(state=OutboundState.REFUSED, outcome="not_allowed", words=reason[:300])
+    finish_batch(row.batch_id)
 
 
 def _begin(row: OutboundCall, found: Checked, now: datetime) -> str | Blocked:
@@ -321,7 +201,7 @@ def claim(*, outbound_id: int, room: str, now: datetime) -> Order:
     Raises CallNotAllowed.
     """
     wanted = OutboundCall.objects.filter(pk=outbound_id)
-    _not_listed(wanted.values_list("to", flat=True).first() or "")
+    not_listed(wanted.values_list("to", flat=True).first() or "")
     mine = OutboundCall.objects.filter(
         pk=outbound_id, state=OutboundState.DIALLING, dialled_at=None, outcome="",
         call__in=Call.objects.open().filter(room=room),
@@ -364,6 +244,7 @@ def cancel(*, outbound_id: int, by: str, now: datetime) -> bool:
     if mine.filter(state=OutboundState.WAITING).update(
         state=OutboundState.CANCELLED, outcome="cancelled", words=words
     ):
+        finish_batch(mine.values_list("batch", flat=True).first())
         return True
     if not mine.filter(state__in=UNDER_WAY).update(outcome="cancelled", words=words):
         return False
@@ -390,3 +271,13 @@ def due(*, now: datetime, limit: int = 50) -> list[int]:
         mine = waiting.filter(batch=batch.pk).order_by("next_at")
         found += mine.values_list("pk", flat=True)[:paced]
     return found
+
+
+def finish_batch(batch_id: int | None) -> None:
+    """A running batch in which nothing is left to do is done."""
+    left = OutboundCall.objects.filter(
+        batch=batch_id, state__in=[OutboundState.WAITING, *UNDER_WAY]
+    )
+    if batch_id and not left.exists():
+        running = Batch.objects.filter(pk=batch_id, state=Batch.State.RUNNING)
+        running.update(state=Batch.State.DONE)

@@ -87,7 +87,7 @@ def settle(*, call_id: int, now: datetime | None, anyway: bool = False) -> bool:
         return False
     caps.give_back(outbound_id=row.pk, talked_s=_talked_s(row.call))
     if row.batch_id:
-        finish_batch(row.batch_id)
+        outbound.finish_batch(row.batch_id)
     return True
 
 
@@ -128,16 +128,6 @@ def _talked_s(call: Call) -> float:
     if call.answered_at is None or call.ended_at is None:
         return 0.0
     return max(1.0, (call.ended_at - call.answered_at).total_seconds())
-
-
-def finish_batch(batch_id: int) -> None:
-    """A running batch in which nothing is left to do is done."""
-    left = OutboundCall.objects.filter(
-        batch=batch_id, state__in=[OutboundState.WAITING, *UNDER_WAY]
-    )
-    if not left.exists():
-        running = Batch.objects.filter(pk=batch_id, state=Batch.State.RUNNING)
-        running.update(state=Batch.State.DONE)
 
 
 def sweep(*, now: datetime, gateway: Gateway) -> None:

@@ -38,6 +38,7 @@ PURE = {
     "telephony/shapes.py",
     "telephony/hours.py",
     "telephony/dialling.py",
+    "telephony/numberlist.py",
     "telephony/errors.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",

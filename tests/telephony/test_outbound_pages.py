@@ -140,6 +140,19 @@ def test_a_batch_asks_and_can_be_paused_and_called_off(desk, line, livekit, open
     assert not batches.start(batch_id=batch.pk)
 
 
+def test_a_batch_is_done_when_nothing_is_left_to_do(desk, line, livekit, open_to_202):  # noqa: F811
+    upload(desk, line, FILE)
+    batch = Batch.objects.get()
+    batches.start(batch_id=batch.pk)
+    DestinationRule.objects.all().delete()
+    for pk in batch.calls.values_list("pk", flat=True):
+        batch.refresh_from_db()
+        assert batch.state == "running"
+        outbound.place(outbound_id=pk, now=after(1), gateway=livekit)
+    batch.refresh_from_db()
+    assert (batch.state, len(livekit.rooms)) == ("done", 0)
+
+
 def test_a_draft_can_be_thrown_away_and_history_cannot(desk, line, open_to_202):  # noqa: F811
     upload(desk, line, FILE)
     page = f"/admin/telephony/batch/{Batch.objects.get().pk}/delete/"
