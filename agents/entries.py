@@ -10,6 +10,10 @@ Entries are numbered from 0 without gaps. Each is one JSON object:
 kind      data
 opened    room, job, sip_call_id, caller, called, trunk, plan (digest), worker
 answered  (nothing)                       the caller's leg became active
+dialled   status, outcome, detail, rang   the call we made was not connected; SIP status, 0: none;
+          rang: whether a telephone may have rung
+answered_by  verdict, reason, action, ms  who took the call we made: human, voicemail, ivr,
+          screening or unknown; action: talk, message, hang_up or say_who; ms: after the answer
 turn      who (caller | agent), text, start_ms, end_ms, interrupted,
           via (speech | dtmf | greeting | answer | prompt | cache | filler), latency {name: ms},
           confidence
@@ -38,6 +42,8 @@ from typing import Any, Literal
 Kind = Literal[
     "opened",
     "answered",
+    "dialled",
+    "answered_by",
     "turn",
     "dtmf",
     "tool",
@@ -50,8 +56,8 @@ Kind = Literal[
     "closed",
 ]
 KINDS: tuple[Kind, ...] = (
-    "opened", "answered", "turn", "dtmf", "tool", "handover", "switch", "transfer", "usage",
-    "error", "recording", "closed",
+    "opened", "answered", "dialled", "answered_by", "turn", "dtmf", "tool", "handover", "switch",
+    "transfer", "usage", "error", "recording", "closed",
 )  # fmt: skip
 
 END_REASONS = {

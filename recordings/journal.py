@@ -12,7 +12,7 @@ from agents.entries import END_REASONS, Entry
 from recordings import intake, services, tasks
 from recordings.errors import BadEntries
 from recordings.models import JournalEntry
-from telephony import orders
+from telephony import orders, outbound_ends
 from telephony import services as telephony
 from telephony.later import after_commit
 from telephony.lifecycle import CallState
@@ -103,6 +103,8 @@ def _apply(call: Call, entry: Entry, at: datetime) -> None:
         _close(call, entry, at)
     else:
         telephony.touch_call(room=call.room, at=at)
+    if call.direction == Call.Direction.OUTBOUND:
+        outbound_ends.heard(room=call.room, kind=entry.kind, data=entry.data, at=at)
 
 
 def _close(call: Call, entry: Entry, at: datetime) -> None:

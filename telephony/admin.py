@@ -89,7 +89,8 @@ class TrunkAdmin(ConnectPages, DoctorPage, FindsNumbers, SyncedAdmin):
             "fields": ("allowed_addresses", "auth_username", "password"),
         }),
         ("Outbound", {
-            "fields": ("address", "transport", "caller_ids", "from_host", "destination_country"),
+            "fields": ("address", "transport", "caller_ids", "from_host", "destination_country",
+                       "max_calls", "max_calls_per_s", "daily_spend_cap"),
         }),
         ("What the carrier wants", {
             "fields": ("media_encryption", "codecs", "include_headers", "header_attributes"),
@@ -199,4 +200,5 @@ class InboundEventAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
 
+from telephony import admin_outbound as admin_outbound  # noqa: E402
 from telephony.admin_directory import DestinationAdmin as DestinationAdmin  # noqa: E402

@@ -8,11 +8,19 @@ class TelephonyConfig(AppConfig):
     def ready(self) -> None:
         from agents import services as agents
         from agents import targets
-        from telephony import carrier_hooks, checks, directory, events, handlers  # noqa: F401
+        from telephony import (  # noqa: F401
+            carrier_hooks,
+            checks,
+            directory,
+            events,
+            handlers,
+            outbound_ends,
+        )
 
         events.on("participant_joined", handlers.participant_joined)
         events.on("participant_left", handlers.participant_left)
         events.on("room_finished", handlers.room_finished)
         events.on(carrier_hooks.EVENT, handlers.carrier_call)
+        events.on("call_over", outbound_ends.call_over)
         agents.after_publish(handlers.plan_published)
         targets.offered_by(directory.targets_of)

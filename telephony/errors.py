@@ -24,3 +24,7 @@ class NumberTaken(TelephonyError):
             f"Remove it there first, or pick another number."
         )
         self.number = number
+
+
+class CallNotAllowed(TelephonyError):
+    """A call we must not or cannot make. The text says why, and what to do."""

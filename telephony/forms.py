@@ -43,6 +43,9 @@ class LinesField(forms.Field):
         return bool(self.prepare_value(initial) != self.prepare_value(data))
 
 
+CAPS = ("max_calls", "max_calls_per_s", "daily_spend_cap")
+
+
 class TrunkForm(forms_media.MediaForm):
     allowed_addresses = LinesField(
         shape=shapes.network,
@@ -63,8 +66,14 @@ class TrunkForm(forms_media.MediaForm):
         model = Trunk
         fields = (
             "name", "direction", "enabled", "allowed_addresses", "auth_username", "address",
-            "transport", "caller_ids", *forms_media.FIELDS,
+            "transport", "caller_ids", "max_calls", "max_calls_per_s", "daily_spend_cap",
+            *forms_media.FIELDS,
         )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in CAPS:  # an inbound trunk has no use for them
+            self.fields[name].required = False
 
     def clean_address(self) -> str:
         try:
@@ -74,6 +83,9 @@ class TrunkForm(forms_media.MediaForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
+        for name in CAPS:
+            if data.get(name) is None and name not in self.errors:
+                data[name] = getattr(Trunk(), name)
         password = bool(data.get("password") or self.instance.sealed_auth_password)
         user = data.get("auth_username", "")
         if bool(user) != password and (user or data.get("password")):

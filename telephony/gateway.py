@@ -38,6 +38,7 @@ class Gateway(Protocol):
     def dial(
         self, *, room: str, identity: str, trunk_id: str, number: str, ring_s: int
     ) -> None: ...
+    def create_room(self, *, room: str, metadata: str) -> None: ...
     def remove_participant(self, *, room: str, identity: str) -> None: ...
     def delete_room(self, *, room: str) -> None: ...
     def send_to_agents(self, *, room: str, topic: str, data: bytes) -> None: ...
@@ -187,6 +188,11 @@ class LiveKitGateway:
             room=room, identity=identity, trunk_id=trunk_id, number=number, ring_s=ring_s
         )
         self._call(lambda lk: lk.sip.create_sip_participant(request))
+
+    def create_room(self, *, room: str, metadata: str) -> None:
+        """A room for a call we make, with our agent on the way into it."""
+        request = translate.outbound_room(room, self._agent_name, metadata)
+        self._call(lambda lk: lk.room.create_room(request))
 
     def remove_participant(self, *, room: str, identity: str) -> None:
         request = api.RoomParticipantIdentity(room=room, identity=identity)

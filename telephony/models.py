@@ -70,6 +70,21 @@ class Trunk(MediaSettings, Synced):
         default=list, blank=True, help_text="Outbound: numbers shown to the called party."
     )
     enabled = models.BooleanField(default=True)
+    # what calls we make over it may take; enforced by telephony.caps
+    max_calls = models.PositiveSmallIntegerField(
+        "calls at once", default=2, help_text="Outbound: how many of our calls may run at once."
+    )
+    max_calls_per_s = models.PositiveSmallIntegerField(
+        "calls a second", default=1, help_text="Outbound: as many as the carrier accepts."
+    )
+    daily_spend_cap = models.DecimalField(
+        "spend cap a day",
+        max_digits=9,
+        decimal_places=2,
+        default=10,
+        help_text="Outbound: no call begins which could exceed it, by the prices of the "
+        "destinations; a day of UTC.",
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -215,3 +230,9 @@ from telephony.models_entrance import CallerRule as CallerRule  # noqa: E402
 from telephony.models_entrance import Entrance as Entrance  # noqa: E402
 from telephony.models_hours import Schedule as Schedule  # noqa: E402
 from telephony.models_legs import Leg as Leg  # noqa: E402
+from telephony.models_outbound import Batch as Batch  # noqa: E402
+from telephony.models_outbound import DestinationRule as DestinationRule  # noqa: E402
+from telephony.models_outbound import DoNotCall as DoNotCall  # noqa: E402
+from telephony.models_outbound import OutboundCall as OutboundCall  # noqa: E402
+from telephony.models_outbound import OutboundProfile as OutboundProfile  # noqa: E402
+from telephony.models_outbound import TrunkUse as TrunkUse  # noqa: E402

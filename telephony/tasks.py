@@ -8,10 +8,11 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from telephony import carrier_calls, inbox, orders, push, testline, watch, wiring
-from telephony.errors import GatewayUnavailable
+from telephony.errors import GatewayRefused, GatewayUnavailable
 
 log = logging.getLogger(__name__)
 
+SOON_S = 2.0  # what waits no longer than this is not left to the sweep
 PUSH_LEASE_S = 100  # below the task time limit: whoever holds it longer has died
 
 
@@ -131,3 +132,36 @@ def _unless_away(service: Any, **arguments: object) -> None:
         service(now=timezone.now(), gateway=wiring.gateway(), **arguments)
     except GatewayUnavailable as trouble:
         log.warning("LiveKit is away", extra={"reason": str(trouble)})
+
+
+@shared_task
+def place_call(*, outbound_id: int, **_newer: object) -> None:
+    """Begin a call which is due. A second run finds it begun; the sweep comes again anyway."""
+    from telephony import outbound  # it queues us
+
+    now = timezone.now()
+    try:
+        blocked = outbound.place(outbound_id=outbound_id, now=now, gateway=wiring.gateway())
+    except (GatewayUnavailable, GatewayRefused) as trouble:
+        log.warning("a call could not begin", extra={"reason": str(trouble)})
+        return
+    if blocked and (wait_s := (blocked.until - now).total_seconds()) < SOON_S:
+        place_call.apply_async(kwargs={"outbound_id": outbound_id}, countdown=max(wait_s, 0.1))
+
+
+@shared_task
+def hang_up_call(*, outbound_id: int, **_newer: object) -> None:
+    """A call which was called off. A second run finds its room gone."""
+    from telephony import outbound
+
+    _unless_away(outbound.hang_up, outbound_id=outbound_id)
+
+
+@shared_task
+def sweep_outbound(**_newer: object) -> None:
+    """Calls which are due, and those of which nobody told the end. Each step is conditional."""
+    from telephony import outbound, outbound_ends
+
+    _unless_away(outbound_ends.sweep)
+    for outbound_id in outbound.due(now=timezone.now()):
+        place_call.delay(outbound_id=outbound_id)

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.egress import EgressInfo, EgressStatus
 from livekit.protocol.models import ParticipantInfo, Room
-from livekit.protocol.room import RoomConfiguration
+from livekit.protocol.room import CreateRoomRequest, RoomConfiguration
 from livekit.protocol.sip import (
     CreateSIPParticipantRequest,
     SIPCodec,
@@ -157,6 +157,12 @@ def dial_message(
         play_dialtone=True,
         ringing_timeout=Duration(seconds=ring_s),
     )
+
+
+def outbound_room(name: str, agent_name: str, metadata: str) -> CreateRoomRequest:
+    """Closed soon after everybody has left, as the rooms of callers."""
+    agent = RoomAgentDispatch(agent_name=agent_name, metadata=metadata)
+    return CreateRoomRequest(name=name, empty_timeout=30, departure_timeout=3, agents=[agent])
 
 
 def live_inbound(info: SIPInboundTrunkInfo) -> LiveTrunk:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, ModelSettings, llm, stt
+from livekit.agents import Agent, AgentSession, ModelSettings, StopResponse, llm, stt
 from livekit.agents.voice import SpeechHandle
 
 from agents import entrance
@@ -71,6 +71,7 @@ class Bot(Agent):
         self._give_up = give_up
         self.hold = Hold()  # on while the caller is put through, or talks with somebody else
         self.send_on: Callable[[Target], bool] = lambda target: False
+        self.muted = False  # of a call we made: nobody is answered before we know who answered
         self._leaving = False
         self._only_listens = False
         # what is known of the caller; it may come at any time, and whoever speaks next uses it
@@ -83,10 +84,10 @@ class Bot(Agent):
 
     # --- what the line reports -----------------------------------------------------------------
 
-    def answered(self) -> None:
-        """The caller hears us from now on."""
+    def answered(self, greeting: str = "") -> None:
+        """The caller hears us from now on. `greeting`: other first words than the plan's."""
         self._watch_states(self.session)
-        self.greeting = entrance.filled(self.plan.greeting, self.facts())
+        self.greeting = greeting or entrance.filled(self.plan.greeting, self.facts())
         if not self.keypad.begin(self.greeting):
             self.say(self.greeting)
         self._quiet_since = asyncio.get_running_loop().time()
@@ -206,6 +207,12 @@ class Bot(Agent):
 
     def was_cached(self, text: str) -> bool:
         return text in self._cached
+
+    async def on_user_turn_completed(
+        self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
+    ) -> None:
+        if self.muted:
+            raise StopResponse
 
     # --- the nodes -------------------------------------------------------------------------------
 

@@ -78,6 +78,10 @@ class Desk:
     async def tried(self, trial_id: int, outcome: dict[str, Any]) -> None:
         await self._json("POST", f"/internal/plans/trials/{trial_id}", outcome)
 
+    async def claim(self, outbound_id: int, room: str) -> dict[str, Any]:
+        """Whom to dial (agents.order); told once. Raises DeskRefused if nobody is to be dialled."""
+        return await self._json("POST", f"/internal/outbound/{outbound_id}/claim", {"room": room})
+
     async def put(self, url: str, headers: dict[str, str], file: Path) -> None:
         """Raises DeskAway on whatever is not success: addresses expire, stores go away."""
         assert self._http is not None

@@ -227,6 +227,7 @@ class Ear(io.AudioInput):
         super().__init__(label="line")
         self.tap: Tap | None = None
         self.away = False  # the session hears nothing; the tap hears everything
+        self.listener: Callable[[Samples], None] | None = None  # hears each frame, as it came
         self.cleaner: Cleaner | None = None  # takes noise out of what the session hears
         self.deaf = False  # the session hears silence; the tap hears everything
         self._frames: aio.Chan[rtc.AudioFrame] = aio.Chan()
@@ -244,6 +245,8 @@ class Ear(io.AudioInput):
         """One frame from the caller, just received."""
         if not self._frames.closed and not self.away:
             self._frames.send_nowait(self._for_session(frame))
+        if self.listener:
+            self.listener(np.frombuffer(frame.data, dtype=np.int16))
         if self.tap:
             self._place(self.tap, frame)
 

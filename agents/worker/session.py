@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from livekit import rtc
@@ -12,26 +12,24 @@ from livekit.agents import AutoSubscribe, JobContext
 from livekit.agents.voice import CloseEvent, CloseReason
 
 from agents.menus import KEYS
-from agents.plan import CallPlan, PlanError
-from agents.seal import SealBroken
-from agents.worker import echo, people, plans, prepare, pulse, spool
+from agents.worker import echo, people, plans, pulse
 from agents.worker.bot import Bot
+from agents.worker.cast import Cast
 from agents.worker.chain.health import SharedHealth
 from agents.worker.config import Config
-from agents.worker.conversation import Conversation
-from agents.worker.desk import Desk
+from agents.worker.dial import Dialler, NotDialled, outbound_in
 from agents.worker.farewell import Farewell
 from agents.worker.journal import Journal
 from agents.worker.line import Ear, Mouth
+from agents.worker.opening import Opening
 from agents.worker.porter import Porter
-from agents.worker.recorder import Recorder
+from agents.worker.tape import Tape
 from agents.worker.through import Through
 
 log = logging.getLogger(__name__)
 
 JOIN_S = 10.0
 SILENT_S = 2.0  # who was here for so long and sent no sound has a broken line
-PLAN_S = 2.0  # waiting longer for the control plane helps nobody: the caller rings
 
 
 async def take_call(ctx: JobContext) -> None:
@@ -60,17 +58,18 @@ class PhoneCall:
         self._mouth = Mouth()
         self._farewell = Farewell(ctx, settings, self._mouth)
         self._health = SharedHealth(settings.redis_url)
-        self._talk: Conversation | None = None
         self._ear = Ear()
         self._through = Through(
             ctx, settings, self._journal, self._ear, self._mouth,
             start=self._start, end=self.end, sent_on=self._sent_on,
         )  # fmt: skip
         self._porter = Porter(ctx, settings, self._journal, self._mouth, self._farewell)
-        self._bot: Bot | None = None
-        self._recorder: Recorder | None = None
-        self._plan: CallPlan | None = None
-        self._folder = settings.plans_dir  # … the plan's own in it, once known
+        self._tape = Tape(settings, ctx.job.id, self._journal)
+        self._cast = Cast(settings, self._journal, self._health, self._ear, self._mouth)
+        self._cast.end, self._cast.give_up, self._cast.facts = (
+            self.end, self.give_up, self._porter.facts,
+        )  # fmt: skip
+        self._cast.on_error, self._cast.on_close = self._on_error, self._on_close
         self._caller: rtc.RemoteParticipant | None = None
         self._answered: tuple[float, int] | None = None  # monotonic, journal's ms
         self._picked_up = asyncio.Event()
@@ -81,6 +80,8 @@ class PhoneCall:
         self._heard = False  # anything at all from the caller
         self._finished = False
         self._publishing: asyncio.Task[None] | None = None
+        outbound = outbound_in(ctx.job.metadata)
+        self._dialler = Dialler(ctx, settings, outbound) if outbound else None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- setting up ------------------------------------------------------------------------------
@@ -89,20 +90,30 @@ class PhoneCall:
         """What takes the CPU is done while the network is waited for: the caller is ringing."""
         self._follow_room(self._ctx.room)
         digest = plans.digest_in(self._ctx.job.metadata)
-        self._porter.ask(digest)
+        if not self._dialler:
+            self._porter.ask(digest)
         joining = asyncio.create_task(self._join())
-        plan, _ = await asyncio.gather(self._load_plan(digest), self._health.look())
-        trouble = await self._prepare(plan, digest)
+        plan, _ = await asyncio.gather(self._cast.load(digest), self._health.look())
+        trouble = await self._cast.prepare(plan, digest)
         self._caller = caller = await joining
         if people.another_agent(self._ctx.room):
             await self._withdraw()
             return
+        if self._dialler and caller is None:
+            try:
+                self._caller = caller = await self._dialler.reach(trouble)
+            except NotDialled:
+                await self._withdraw()
+                return
         if caller and self._porter.decision.plan not in {"", digest} and not self._reason:
             digest = self._porter.decision.plan
-            trouble = await self._change_plan(digest)
+            trouble = await self._cast.change(digest)
         self._write_opened(digest)
+        if self._dialler:
+            self._start(self._dialler.follow(self._journal, self.end))
         if caller is None or self._reason:
-            self.end("abandoned")
+            if not self._dialler:
+                self.end("abandoned")
             return
         self._porter.write_down()
         if self._porter.refuses:
@@ -125,74 +136,28 @@ class PhoneCall:
         self._journal.discard()
         await self._ear.aclose()
         await self._mouth.aclose()
-        if self._talk:
-            await self._talk.aclose()
+        if self._cast.talk:
+            await self._cast.talk.aclose()
         self._ctx.shutdown("another agent is in the call")
-
-    async def _load_plan(self, digest: str) -> CallPlan | PlanError:
-        """A failure is a value here: joining goes on beside it."""
-        try:
-            if found := plans.from_disk(self._config.plans_dir, digest):
-                return found
-            url, token = self._config.control_url, self._config.worker_token
-            async with Desk(url, token, timeout_s=PLAN_S) as desk:
-                return await plans.fetch(self._config.plans_dir, digest, desk)
-        except PlanError as reason:
-            return reason
 
     async def _join(self) -> rtc.RemoteParticipant | None:
         """The caller, or nothing if he has gone already."""
         await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
         line = self._ctx.room.local_participant
+        if self._dialler and not people.telephones(self._ctx.room):
+            self._publishing = asyncio.create_task(self._mouth.publish(line))
+            return None  # we are to dial
         try:
             async with asyncio.timeout(JOIN_S):
                 caller = await people.caller(self._ctx.room)
         except (TimeoutError, RuntimeError):
             return None
-        await self._porter.decide(caller)
+        if not self._dialler:
+            await self._porter.decide(caller)
         # the caller is answered once he hears this track: it goes out while the rest is built
         if not self._porter.refuses:
             self._publishing = asyncio.create_task(self._mouth.publish(line))
         return caller
-
-    async def _prepare(self, plan: CallPlan | PlanError, digest: str) -> str:
-        """What the call talks with. Returns what is wrong, or nothing."""
-        try:
-            if isinstance(plan, Exception):
-                raise plan
-            await self._build(plan, plans.folder_of(self._config.plans_dir, digest))
-        except (PlanError, SealBroken) as reason:
-            return str(reason) or type(reason).__name__
-        return ""
-
-    async def _change_plan(self, digest: str) -> str:
-        """The number has a project of its own: what was built for the rule's is thrown away."""
-        if self._talk and self._talk.session:
-            await self._talk.session.aclose()
-            await self._talk.aclose()
-        self._talk = self._bot = self._plan = None
-        return await self._prepare(await self._load_plan(digest), digest)
-
-    async def _build(self, plan: CallPlan, folder: Path) -> None:
-        self._folder = folder
-        if not prepare.is_usable(folder, plan):
-            log.warning(
-                "A plan was not prepared before its first call", extra={"digest": folder.name}
-            )
-            await prepare.prepare_files(plan, folder)
-        self._talk = talk = Conversation(plan, folder, self._journal)
-        self._plan = plan
-        await talk.begin(
-            self._ear, self._mouth, seal_keys=list(self._config.seal_keys), health=self._health,
-            end=self.end, give_up=self.give_up,
-        )  # fmt: skip
-        self._bot = talk.bot
-        assert talk.session is not None
-        assert talk.bot is not None
-        talk.bot.facts = self._porter.facts
-        talk.session.on("error", self._on_error)
-        talk.session.on("close", self._on_close)
-        self._health.follow()
 
     def _fall_back(self, detail: str) -> None:
         """No plan, no bot: the caller hears an apology of ours."""
@@ -247,7 +212,11 @@ class PhoneCall:
             self._look_whether_answered(participant)
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
-        if self._is_caller(participant):
+        if not self._is_caller(participant):
+            return
+        if self._dialler and not self._answered:
+            self._start(self._dialler.left(self.end))
+        else:
             self._caller_left(time.monotonic())
 
     def _caller_left(self, at: float) -> None:
@@ -263,12 +232,12 @@ class PhoneCall:
         if not from_caller or not digit or digit not in KEYS:
             return
         self._porter.digit(digit)
-        if self._bot and self._answered:
-            self._bot.digit(digit)
+        if self._cast.bot and self._answered:
+            self._cast.bot.digit(digit)
 
     def _on_error(self, event: Any) -> None:
-        if self._bot and self._answered and not getattr(event.error, "recoverable", False):
-            self._bot.failed()
+        if self._cast.bot and self._answered and not getattr(event.error, "recoverable", False):
+            self._cast.bot.failed()
 
     def _on_close(self, event: CloseEvent) -> None:
         if event.reason == CloseReason.ERROR:
@@ -286,31 +255,37 @@ class PhoneCall:
             pass
         elif self._porter.decision.action != "answer" and not people.side_leg(self._ctx.room):
             self._start(self._carry_out(caller))
-        elif self._bot and self._caller:
-            self._through.begin(self._caller, self._bot)
+        elif self._cast.bot and self._caller:
+            self._through.begin(self._caller, self._cast.bot, self._first_words(self._cast.bot))
         else:
             self._start(self._apologise())
         self._journal.write("answered")
-        if self._porter.is_recorded(self._plan):
+        if self._porter.is_recorded(self._cast.plan):
             self._record(now)
+
+    def _first_words(self, bot: Bot) -> Callable[[], object]:
+        """Of a call we made, only once it is known who answered."""
+        order = self._dialler.order if self._dialler else None
+        if order is None:
+            return bot.answered
+        bot.facts = lambda: order.variables
+        return lambda: self._start(Opening(order, bot, self._ear, self._journal).run())
 
     async def _carry_out(self, caller: rtc.Participant) -> None:
         """What the number's policy says instead of a conversation."""
-        reason = await self._porter.serve(self._talk, caller, self._plan, self._folder)
+        reason = await self._porter.serve(
+            self._cast.talk, caller, self._cast.plan, self._cast.folder
+        )
         self.end(reason)
 
     def _record(self, began: float) -> None:
         assert self._answered is not None
-        path = spool.begin(
-            self._config, room=self._ctx.room.name, job=self._ctx.job.id,
-            starts_ms=self._answered[1],
-        )  # fmt: skip
-        self._recorder = self._through.recorder = Recorder(path, began=began)
-        self._mouth.tap = self._ear.tap = self._recorder
+        recorder = self._tape.begin(self._ctx.room.name, began=began, starts_ms=self._answered[1])
+        self._mouth.tap = self._ear.tap = self._through.recorder = recorder
 
     async def _apologise(self) -> None:
         try:
-            await self._farewell.apologise(self._plan, self._folder)
+            await self._farewell.apologise(self._cast.plan, self._cast.folder)
         finally:
             self.end("error")
 
@@ -319,8 +294,8 @@ class PhoneCall:
         if self._reason:
             return
         self._reason = self._porter.reason(self._named(reason))
-        if self._bot:
-            self._bot.stop()
+        if self._cast.bot:
+            self._cast.bot.stop()
         if reason in {"caller", "abandoned", "unknown", "transferred"}:
             self._ended = at or time.monotonic()
             self._start(self._porter.let_go(self._ear, self._reason))
@@ -337,8 +312,8 @@ class PhoneCall:
         """The carrier has him; LiveKit says good-bye in a second."""
         self._farewell.hung_up = True
         self._reason = self._reason or "transferred"
-        if self._bot:
-            self._bot.stop()
+        if self._cast.bot:
+            self._cast.bot.stop()
         self._gone(self._reason)
 
     async def _hang_up(self, reason: str) -> None:
@@ -358,10 +333,10 @@ class PhoneCall:
     async def _give_up(self) -> None:
         with contextlib.suppress(TimeoutError):  # while it rings nobody hears an apology
             await asyncio.wait_for(self._picked_up.wait(), JOIN_S)
-        if self._talk:
-            await self._talk.interrupt()
-        await self._farewell.apologise(self._plan, self._folder)
-        number = self._plan.fallback_number if self._plan else ""
+        if self._cast.talk:
+            await self._cast.talk.interrupt()
+        await self._farewell.apologise(self._cast.plan, self._cast.folder)
+        number = self._cast.plan.fallback_number if self._cast.plan else ""
         if number and self._caller and await self._farewell.transfer(self._caller, number):
             self._journal.write("tool", name="transfer", outcome="to the fallback number")
             self._reason = self._reason or "transferred"
@@ -384,28 +359,16 @@ class PhoneCall:
             task.cancel()
         await self._ear.aclose()
         await self._through.aclose()
-        if self._recorder:
-            await self._finish_recording(self._recorder, ended)
+        await self._tape.finish(ended)
         self._write_closed(ended)
         self._journal.release()
         await self._mouth.aclose()
-        if self._talk:
-            await self._talk.aclose()
+        if self._cast.talk:
+            await self._cast.talk.aclose()
+        if self._dialler:
+            await self._dialler.aclose()
         await self._health.aclose()
         await self._porter.aclose()
-
-    async def _finish_recording(self, recorder: Recorder, ended: float) -> None:
-        try:
-            length = await asyncio.to_thread(recorder.close, ended)
-            facts = await asyncio.to_thread(
-                spool.finish, self._config, self._ctx.job.id, duration_ms=length
-            )
-        except Exception as reason:
-            log.exception("A recording could not be finished", extra={"job": self._ctx.job.id})
-            self._journal.write("error", what="recording", detail=type(reason).__name__)
-            return
-        keys = ("starts_ms", "duration_ms", "sha256", "size")
-        self._journal.write("recording", **{key: facts[key] for key in keys})
 
     def _write_closed(self, ended: float) -> None:
         # a caller without sound was last heard before he was answered

@@ -49,7 +49,9 @@ class Through:
         room.on("participant_disconnected", self._on_left)
         room.on("data_received", self._on_data)
 
-    def begin(self, caller: rtc.RemoteParticipant, bot: Bot) -> None:
+    def begin(
+        self, caller: rtc.RemoteParticipant, bot: Bot, first_words: Callable[[], object]
+    ) -> None:
         """The caller is on the line: the bot may speak, unless he talks with somebody already."""
         self.bot = bot
         bot.send_on = self.transfer.to
@@ -60,7 +62,7 @@ class Through:
                     self._on_track(publication.track, publication, leg)
             self.transfer.adopt(leg)
         else:
-            bot.answered()
+            first_words()
 
     async def aclose(self) -> None:
         for ear in self._others.values():

@@ -80,7 +80,7 @@ def sip(home: Home) -> str:
             # RTP ports take no listen address; give them back right after the call
             "rtp_draining_idle_timeout": "1s",
             "rtp_draining_duration": "5s",
-            # else a busy machine makes it refuse to dial (“cpu exhausted”): overflow, transfers
+            # above 0.9 of the CPU it would place no call of ours (overflow, transfers, outbound)
             "max_cpu_utilization": 1,
             "logging": {"json": True, "level": "info"},
         }

@@ -25,6 +25,7 @@ class FakeDesk:
         self.entrances: dict[str, Any] = {"numbers": {}, "others": {}, "whole": True}
         self.asked: list[dict[str, str]] = []  # about ringing calls
         self.slow_s = 0.0  # so long an answer about a ringing call takes
+        self.orders: dict[int, dict[str, Any]] = {}  # calls to make, not told yet
         self.away = False  # answers 503 to everything
         self.lost_answers = 0  # so many answers to journals get lost after they were stored
         self.store_away = False
@@ -56,6 +57,7 @@ class FakeDesk:
         app.router.add_post("/internal/plans/trials", self._hand_out)
         app.router.add_post("/internal/plans/trials/{id}", self._tried)
         app.router.add_post("/internal/entrance", self._entrance)
+        app.router.add_post("/internal/outbound/{id}/claim", self._claim)
         app.router.add_post("/internal/journal", self._journal)
         app.router.add_post("/internal/recordings", self._recording)
         app.router.add_post("/internal/recordings/{id}/uploaded", self._uploaded)
@@ -105,6 +107,13 @@ class FakeDesk:
             return web.json_response({"error": f"no outcome: {shape}"}, status=400)
         self.trials[number] = said
         return web.json_response({"ok": said["ok"]})
+
+    async def _claim(self, request: web.Request) -> web.Response:
+        """Each is told once."""
+        order = self.orders.pop(int(request.match_info["id"]), None)
+        if order is None:
+            return web.json_response({"error": "dialled before"}, status=409)
+        return web.json_response(order)
 
     async def _journal(self, request: web.Request) -> web.Response:
         said = await request.json()

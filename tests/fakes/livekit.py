@@ -160,6 +160,14 @@ class FakeGateway:
         leg = LiveParticipant(identity=identity, kind="sip", attributes=attributes)
         self.participants[room].append(leg)
 
+    def create_room(self, *, room: str, metadata: str) -> None:
+        self._reach()
+        self._may()
+        self.rooms[room] = LiveRoom(
+            name=room, sid=f"RM_{next(self._ids)}", created_at=datetime.now(UTC)
+        )
+        self.dispatched.append((room, metadata))
+
     def remove_participant(self, *, room: str, identity: str) -> None:
         self._reach()
         left = [p for p in self.participants.get(room, []) if p.identity != identity]

@@ -88,9 +88,9 @@ class Telephone(asyncio.DatagramProtocol):
                 await self._news.wait()
         return self.seen(method)[-1]
 
-    def hang_up(self) -> None:
-        """BYE, in the dialog of the last INVITE."""
-        invite = self.seen("INVITE")[-1]
+    def hang_up(self, invite: sip.Message | None = None) -> None:
+        """BYE, in the dialog of this INVITE or of the last."""
+        invite = invite or self.seen("INVITE")[-1]
         headers = [
             ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch={sip.new_branch()}"),
             ("From", f"{invite.get('to')};tag=phone"),
@@ -118,7 +118,9 @@ class Telephone(asyncio.DatagramProtocol):
             self._invited(message)
         elif message.method == "CANCEL":
             self._say(message, 200, "OK")
-            self._say(self.seen("INVITE")[-1], 487, "Request Terminated")
+            invites = reversed(self.seen("INVITE"))
+            mine = next(i for i in invites if i.get("call-id") == message.get("call-id"))
+            self._say(mine, 487, "Request Terminated")
         elif message.method != "ACK":
             self._say(message, 200, "OK")
 

@@ -55,8 +55,8 @@ class Talk:
 
 
 @asynccontextmanager
-async def talking(plan: CallPlan, folder: Path) -> AsyncIterator[Talk]:
-    """Greeted already; everything closed at the end."""
+async def talking(plan: CallPlan, folder: Path, *, greet: bool = True) -> AsyncIterator[Talk]:
+    """Greeted already, unless told otherwise; everything closed at the end."""
     await prepare.prepare(plan, folder, seal_keys=SEAL)
     book, ear, mouth = Journal(folder, "AJ_1"), Ear(), Mouth(Loudspeaker())
     call = Conversation(plan, folder, book)
@@ -67,8 +67,9 @@ async def talking(plan: CallPlan, folder: Path) -> AsyncIterator[Talk]:
     )  # fmt: skip
     assert call.bot
     assert call.session
-    call.bot.answered()
-    await wait_until(lambda: talk.said("agent"))
+    if greet:
+        call.bot.answered()
+        await wait_until(lambda: talk.said("agent"))
     try:
         yield talk
     finally:
