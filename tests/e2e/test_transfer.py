@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deploy.embedded import supervise
 from telephony.caller import audio
 from telephony.caller.call import Call
 from tests.e2e.ears import Ears, WordEars
@@ -237,44 +236,6 @@ def ordered(caller: str, what: str) -> str:
         f"call = Call.objects.filter(caller={caller!r}).latest('pk')\n"
         f"{where}.{what}(call_id=call.pk{more}, by='boss', now=timezone.now())\n"
     )
-
-
-def test_a_worker_which_dies_leaves_them_talking(stack, port):
-    """The next one finds them, does not greet, and sees to the end."""
-
-    async def run():
-        async with (
-            Telephone(at=port, tone=tone(700, 60)) as desk,
-            stack.call(caller="+12025550387") as call,
-        ):
-            await ready_to_ask(call)
-            await call.press("0")
-            await desk.wait_for("ACK")
-            await asyncio.sleep(1)
-            for process in supervise.ours(stack.home):
-                if any("/journal/AJ_" in file.path for file in process.open_files()):
-                    process.kill()
-            await asyncio.to_thread(eventually, lambda: len(journals(stack)) == 2, 40)
-            await asyncio.sleep(2)
-            heard = call.heard_since(time.monotonic() - 1)
-            was_over = call.ended.is_set()
-            desk.hang_up()
-            await asyncio.wait_for(call.ended.wait(), 15)
-            return heard, was_over, call.ended_by
-
-    heard, was_over, ended_by = asyncio.run(run())
-    assert loud(heard, 700) > 1000
-    assert (was_over, ended_by) == (False, "them")
-    second = journals(stack)[1]
-    kinds = stack.rows("select kind from recordings_journalentry where journal = ?", second)
-    assert "turn" not in {row["kind"] for row in kinds}
-    eventually(lambda: stack.call_of("+12025550387")["end_reason"] == "transferred", 20)
-
-
-def journals(stack: Stack) -> list[str]:
-    call_id = stack.call_of("+12025550387").get("id", 0)
-    query = "select journal, min(at) from recordings_journalentry where call_id = ? group by 1"
-    return [row["journal"] for row in stack.rows(query + " order by 2", call_id)]
 
 
 def test_a_caller_whose_sound_never_arrives(stack):
