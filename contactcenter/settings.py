@@ -40,6 +40,11 @@ S3_SECRET_KEY = env.secret("S3_SECRET_KEY")
 # empty: /metrics answers the machine itself and private networks only
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
+# the API and its webhooks
+API_REQUESTS_PER_MINUTE = env.number("API_REQUESTS_PER_MINUTE", 600)
+API_PROXIES = env.number("API_PROXIES", 0)
+WEBHOOK_PRIVATE_NETWORKS = env.networks("WEBHOOK_PRIVATE_NETWORKS", "")
+
 NO_AGENT_SECONDS = env.number("NO_AGENT_SECONDS", 6)
 RINGING_SECONDS = env.number("RINGING_SECONDS", 20)
 
@@ -53,6 +58,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "ninja",
     "agents",
     "telephony",
     "recordings",
@@ -158,4 +164,6 @@ LOGGING = {
     "formatters": {"json": {"()": "contactcenter.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # it would log whole addresses, in which receivers of webhooks may keep a token
+    "loggers": {"httpx": {"level": "WARNING"}},
 }

@@ -183,3 +183,8 @@ class InboundEventAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+from telephony.admin_api import ApiKeyAdmin as ApiKeyAdmin  # noqa: E402
+from telephony.admin_outgoing import DeliveryAdmin as DeliveryAdmin  # noqa: E402
+from telephony.admin_outgoing import SubscriptionAdmin as SubscriptionAdmin  # noqa: E402

@@ -154,6 +154,8 @@ class Call(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["-started_at"], name="call_newest_first"),
+            models.Index(fields=["caller", "-started_at"], name="call_of_caller"),
+            models.Index(fields=["called", "-started_at"], name="call_to"),
             models.Index(fields=["state"], name="call_open", condition=Q(state__in=_OPEN)),
         ]
         constraints = [
@@ -200,5 +202,10 @@ class InboundEvent(models.Model):
         return f"{self.name} {self.event_id}"
 
 
+from telephony.models_api import ApiKey as ApiKey  # noqa: E402
+from telephony.models_api import IdempotentAnswer as IdempotentAnswer  # noqa: E402
 from telephony.models_hours import Schedule as Schedule  # noqa: E402
 from telephony.models_legs import Leg as Leg  # noqa: E402
+from telephony.models_outgoing import Delivery as Delivery  # noqa: E402
+from telephony.models_outgoing import OutgoingEvent as OutgoingEvent  # noqa: E402
+from telephony.models_outgoing import Subscription as Subscription  # noqa: E402
