@@ -9,7 +9,17 @@ from ninja.errors import HttpError
 from ninja.operation import Operation
 from ninja.parser import Parser
 
-from telephony.api import calls, errors, numbers, projects, rules, trunks, webhooks
+from telephony.api import (
+    calls,
+    errors,
+    numbers,
+    projects,
+    rules,
+    running,
+    start,
+    trunks,
+    webhooks,
+)
 from telephony.api.security import Rate, for_staff_and_keys
 
 ABOUT = """\
@@ -80,5 +90,7 @@ def make_api() -> Api:
     api.add_router("/rules", rules.router)
     api.add_router("/projects", projects.router)
     api.add_router("/calls", calls.router)
+    api.add_router("/outbound-calls", start.router)
+    api.add_router("/destinations", running.router)
     api.add_router("/webhooks", webhooks.router)
     return api
