@@ -31,6 +31,11 @@ app.conf.update(
         },
         "make calls which are due": {"task": "telephony.tasks.sweep_outbound", "schedule": 5.0},
         "see to recordings and transcripts": {"task": "recordings.tasks.sweep", "schedule": 10.0},
+        "send webhooks which are due": {
+            "task": "telephony.tasks.sweep_deliveries",
+            "schedule": 10.0,
+        },
+        "forget old webhooks": {"task": "telephony.tasks.forget_told", "schedule": 600.0},
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},
     },

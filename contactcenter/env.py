@@ -1,6 +1,7 @@
 """Reads the environment. Every mistake is named at start, not at the first call."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -53,6 +54,16 @@ def number(name: str, default: int) -> int:
 def words(name: str, default: str) -> list[str]:
     """A comma-separated list."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def networks(name: str, default: str) -> list[str]:
+    """A comma-separated list of IP networks, in their normal form."""
+    try:
+        return [str(ip_network(word)) for word in words(name, default)]
+    except ValueError as reason:
+        raise ImproperlyConfigured(
+            f"{name}: {reason}. Write networks with commas, as 10.0.0.0/8,192.168.1.7/32."
+        ) from reason
 
 
 def secret(name: str) -> str:

@@ -5,6 +5,8 @@ import logging
 from datetime import UTC, datetime
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# Django's own: its repr holds the whole query, in which somebody may have looked for a number
+_DROPPED = {"request"}
 
 
 class JsonFormatter(logging.Formatter):
@@ -18,7 +20,7 @@ class JsonFormatter(logging.Formatter):
         line |= {
             key: value
             for key, value in vars(record).items()
-            if key not in _STANDARD and not key.startswith(("pii.", "_"))
+            if key not in _STANDARD | _DROPPED and not key.startswith(("pii.", "_"))
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)

@@ -44,6 +44,10 @@ METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 # hosts (host or host:port) a number's caller lookup may ask; the worker holds itself to the same
 LOOKUP_HOSTS = env.words("LOOKUP_HOSTS", "")
+# the API and its webhooks
+API_REQUESTS_PER_MINUTE = env.number("API_REQUESTS_PER_MINUTE", 600)
+API_PROXIES = env.number("API_PROXIES", 0)
+WEBHOOK_PRIVATE_NETWORKS = env.networks("WEBHOOK_PRIVATE_NETWORKS", "")
 
 NO_AGENT_SECONDS = env.number("NO_AGENT_SECONDS", 6)
 RINGING_SECONDS = env.number("RINGING_SECONDS", 20)
@@ -59,6 +63,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "ninja",
     "agents",
     "telephony",
     "recordings",
@@ -164,4 +169,6 @@ LOGGING = {
     "formatters": {"json": {"()": "contactcenter.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # it would log whole addresses, in which receivers of webhooks may keep a token
+    "loggers": {"httpx": {"level": "WARNING"}},
 }

@@ -7,7 +7,7 @@ class RecordingsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents.services import after_publish
-        from recordings import handlers
+        from recordings import handlers, told
         from telephony import events
 
         events.on("call_opened", handlers.call_opened)
@@ -16,3 +16,4 @@ class RecordingsConfig(AppConfig):
         events.on("egress_updated", handlers.egress_changed)
         events.on("egress_ended", handlers.egress_changed)
         after_publish(handlers.plan_published)
+        told.register()

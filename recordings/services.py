@@ -12,6 +12,7 @@ from recordings.lifecycle import RecordingState, sources
 from recordings.models import JournalEntry, Recording
 from recordings.storage import Bucket, UploadLink
 from recordings.transcripts import ANYWAY_S
+from telephony import events
 from telephony.live import LiveEgress
 from telephony.models import Call
 
@@ -181,9 +182,10 @@ def close_recording(*, recording_id: int, bucket: Bucket, now: datetime) -> Reco
         Recording.objects.filter(pk=recording_id, state=State.UPLOADING).update(error=str(wrong))
         raise
     # the facts of the row may have changed while we asked: then this was not its object
-    Recording.objects.filter(
-        pk=recording_id, state=State.UPLOADING, sha256=recording.sha256
-    ).update(state=State.STORED, size=found.size, stored_at=now, error="")
+    mine = Recording.objects.filter(pk=recording_id, state=State.UPLOADING, sha256=recording.sha256)
+    with transaction.atomic():
+        if mine.update(state=State.STORED, size=found.size, stored_at=now, error=""):
+            events.emit("recording_stored", payload={"call": recording.call_id})
     recording.refresh_from_db()
     if recording.state != State.STORED:
         raise ObjectWrong("Another file was offered meanwhile. Offer this one again.")

@@ -3,9 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from agents.services import published_plan
 from recordings.models import JournalEntry, Transcript
 from recordings.tally import tally
+from telephony import events
 from telephony.models import Call
 
 ANYWAY_S = 60  # so long after a call its journal may be lost
@@ -19,7 +22,16 @@ def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
     if call is None or not _is_due(call, now):
         return None
     segments = segments_of(call)
+    transcript = _store(call, segments, now)
+    tally(call_id=call_id, now=now)
+    return transcript
+
+
+@transaction.atomic
+def _store(call: Call, segments: list[dict[str, Any]], now: datetime) -> Transcript:
+    """Others are told only when it says something new: building it repeats."""
     plan = published_plan(digest=call.plan_digest)
+    before = Transcript.objects.filter(call=call).values_list("segments", flat=True).first()
     transcript, _ = Transcript.objects.update_or_create(
         call=call,
         defaults={
@@ -29,7 +41,8 @@ def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
             "built_at": now,
         },
     )
-    tally(call_id=call_id, now=now)
+    if before != segments:
+        events.emit("transcript_ready", payload={"call": call.pk})
     return transcript
 
 

@@ -17,6 +17,7 @@ class TelephonyConfig(AppConfig):
             outbound_ends,
         )
 
+        self._tell_others()
         events.on("participant_joined", handlers.participant_joined)
         events.on("participant_left", handlers.participant_left)
         events.on("room_finished", handlers.room_finished)
@@ -24,3 +25,8 @@ class TelephonyConfig(AppConfig):
         events.on("call_over", outbound_ends.call_over)
         agents.after_publish(handlers.plan_published)
         targets.offered_by(directory.targets_of)
+
+    def _tell_others(self) -> None:
+        from telephony import told
+
+        told.register()

@@ -1,10 +1,11 @@
 """The table event → handlers, filled in each app's `ready()`. No handlers here.
 
 Outside events carry the payload of `telephony.webhook`; `carrier_call` that of
-`telephony.carrier_hooks`. Two are our own, emitted by
-`telephony.services` inside the transaction of the change:
+`telephony.carrier_hooks`. Some are our own, emitted by `telephony.services` (and recordings)
+inside the transaction of the change:
 
-    call_opened  {"call": id, "room": name}
+    call_opened, call_answered, call_handover_requested, recording_stored, transcript_ready
+                 {"call": id, "room": name}
     call_over    {"call": id, "room": name, "state": "ended" | "failed", "reason": text}
 
 A handler runs inside a transaction: it writes to the database and queues tasks on commit,

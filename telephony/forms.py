@@ -135,9 +135,10 @@ class NumberForm(forms.ModelForm):  # type: ignore[type-arg]
             raise ValidationError(str(reason)) from reason
         others = Number.objects.filter(e164=number).exclude(pk=self.instance.pk)
         if other := others.select_related("trunk").first():
-            raise ValidationError(str(NumberTaken(number, other.trunk.name)))
+            raise ValidationError(str(NumberTaken(number, other.trunk.name)), code="taken")
         if owner := push.foreign_owner(number):
-            raise ValidationError(str(NumberTaken(number, f"{owner} on LiveKit, not ours")))
+            taken = NumberTaken(number, f"{owner} on LiveKit, not ours")
+            raise ValidationError(str(taken), code="taken")
         return number
 
     def clean_trunk(self) -> Trunk:
@@ -177,8 +178,6 @@ class DispatchRuleForm(forms.ModelForm):  # type: ignore[type-arg]
         for rival in rivals.exclude(pk=self.instance.pk).distinct().order_by("name"):
             both = rival.trunks.filter(pk__in=[trunk.pk for trunk in data["trunks"]])
             names = ", ".join(f"“{trunk}”" for trunk in both)
-            self.add_error(
-                "trunks",
-                f"Rule “{rival}” already answers {names}. Take the trunk out, or switch it off.",
-            )
+            words = f"Rule “{rival}” already answers {names}. Take the trunk out, or switch it off."
+            self.add_error("trunks", ValidationError(words, code="taken"))
         return data

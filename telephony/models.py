@@ -176,6 +176,8 @@ class Call(models.Model):
             models.Index(fields=["state", "-started_at", "-id"], name="call_of_a_state"),
             models.Index(fields=["project", "-started_at", "-id"], name="call_of_a_project"),
             models.Index(fields=["sip_call_id"], name="call_sip_id"),
+            models.Index(fields=["caller", "-started_at"], name="call_of_caller"),
+            models.Index(fields=["called", "-started_at"], name="call_to"),
             models.Index(fields=["state"], name="call_open", condition=Q(state__in=_OPEN)),
         ]
         constraints = [
@@ -222,6 +224,8 @@ class InboundEvent(models.Model):
         return f"{self.name} {self.event_id}"
 
 
+from telephony.models_api import ApiKey as ApiKey  # noqa: E402
+from telephony.models_api import IdempotentAnswer as IdempotentAnswer  # noqa: E402
 from telephony.models_carriers import CarrierCall as CarrierCall  # noqa: E402
 from telephony.models_carriers import CarrierHook as CarrierHook  # noqa: E402
 from telephony.models_directory import Destination as Destination  # noqa: E402
@@ -236,3 +240,6 @@ from telephony.models_outbound import DoNotCall as DoNotCall  # noqa: E402
 from telephony.models_outbound import OutboundCall as OutboundCall  # noqa: E402
 from telephony.models_outbound import OutboundProfile as OutboundProfile  # noqa: E402
 from telephony.models_outbound import TrunkUse as TrunkUse  # noqa: E402
+from telephony.models_outgoing import Delivery as Delivery  # noqa: E402
+from telephony.models_outgoing import OutgoingEvent as OutgoingEvent  # noqa: E402
+from telephony.models_outgoing import Subscription as Subscription  # noqa: E402

@@ -159,9 +159,11 @@ def move_call(*, room: str, to: CallState, at: datetime, reason: str = "") -> bo
     changes: dict[str, object] = {"state": to, "last_seen_at": at}
     if over:
         changes["ended_at"] = at
-    if to == CallState.TALKING:
-        Call.objects.filter(room=room, answered_at=None).update(answered_at=at)
+    unanswered = Call.objects.filter(room=room, answered_at=None)
+    is_answer = to == CallState.TALKING and bool(unanswered.update(answered_at=at))
     moved = Call.objects.filter(room=room, state__in=lifecycle.sources(to)).update(**changes)
+    if is_answer:
+        _tell("call_answered", room)
     if moved and over:
         settle_reason(room=room, reason=reason, at=at)
         tell_over(Call.objects.get(room=room))
@@ -209,11 +211,19 @@ def leg(attributes: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+@transaction.atomic
 def request_handover(*, room: str) -> bool:
     """The caller asked for a person. Returns whether that was news."""
-    return bool(
-        Call.objects.filter(room=room, handover_requested=False).update(handover_requested=True)
-    )
+    silent = Call.objects.filter(room=room, handover_requested=False)
+    is_news = bool(silent.update(handover_requested=True))
+    if is_news:
+        _tell("call_handover_requested", room)
+    return is_news
+
+
+def _tell(event: str, room: str) -> None:
+    for pk in Call.objects.filter(room=room).values_list("pk", flat=True):
+        events.emit(event, payload={"call": pk, "room": room})
 
 
 def touch_call(*, room: str, at: datetime) -> None:

@@ -7,7 +7,17 @@ from celery import Task, shared_task
 from django.core.cache import cache
 from django.utils import timezone
 
-from telephony import carrier_calls, inbox, orders, push, testline, watch, wiring
+from telephony import (
+    carrier_calls,
+    delivering,
+    idempotency,
+    inbox,
+    orders,
+    push,
+    testline,
+    watch,
+    wiring,
+)
 from telephony.errors import GatewayRefused, GatewayUnavailable
 
 log = logging.getLogger(__name__)
@@ -56,6 +66,29 @@ def sweep_events(**_newer: object) -> None:
     now = timezone.now()
     for pk in inbox.due_events(now=now):
         inbox.handle_event(pk=pk, now=now)
+
+
+@shared_task(acks_late=True)
+def send_delivery(*, pk: int, **_newer: object) -> None:
+    """A second run finds the delivery claimed, or no longer due."""
+    delivering.send(delivery_id=pk, now=timezone.now())
+
+
+@shared_task
+def sweep_deliveries(**_newer: object) -> None:
+    """Whatever is due by now, and what a dead sender left. Each is claimed before it is sent."""
+    now = timezone.now()
+    delivering.release_lost(now=now)
+    for pk in delivering.due(now=now):
+        send_delivery.delay(pk=pk)
+
+
+@shared_task
+def forget_told(**_newer: object) -> None:
+    """Old webhooks and old answers of the API. A second run finds less."""
+    now = timezone.now()
+    delivering.forget_old(now=now)
+    idempotency.forget_old(now=now)
 
 
 @shared_task(bind=True, max_retries=4)

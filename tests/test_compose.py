@@ -58,6 +58,8 @@ def test_all_of_django_gets_every_setting_of_speech_and_answers():
         if name
     }
     assert providers - set(passed_on) == set()
+    api = {"API_REQUESTS_PER_MINUTE", "API_PROXIES", "WEBHOOK_PRIVATE_NETWORKS"}
+    assert api <= set(passed_on)
     assert filled()["services"]["celery"]["environment"] == passed_on
 
 

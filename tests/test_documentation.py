@@ -10,7 +10,7 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parent.parent
 READS = re.compile(
-    r"""(?:env\.(?:text|flag|number|words|secret)|_?(?:text|flag|number|secret))\(\s*"([A-Z][A-Z0-9_]+)\""""
+    r"""(?:env\.(?:text|flag|number|words|networks|secret)|_?(?:text|flag|number|secret))\(\s*"([A-Z][A-Z0-9_]+)\""""
 )
 ENVIRON = re.compile(r"""environ(?:\.get\(|\[|\.setdefault\()\s*"([A-Z][A-Z0-9_]+)\"""")
 NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "PATH", "HOME", "TESTS_ISOLATED"}

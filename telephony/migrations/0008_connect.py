@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('telephony', '0005_opening_hours'),
+        ('telephony', '0007_carriers'),
     ]
 
     operations = [

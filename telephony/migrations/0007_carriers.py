@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('telephony', '0005_opening_hours'),
+        ('telephony', '0006_history'),
     ]
 
     operations = [

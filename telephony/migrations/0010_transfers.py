@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0004_trials'),
-        ('telephony', '0005_opening_hours'),
+        ('telephony', '0009_entrance'),
     ]
 
     operations = [

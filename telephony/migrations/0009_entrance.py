@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0004_trials'),
-        ('telephony', '0005_opening_hours'),
+        ('telephony', '0008_connect'),
     ]
 
     operations = [

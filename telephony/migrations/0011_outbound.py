@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0004_trials'),
-        ('telephony', '0005_opening_hours'),
+        ('telephony', '0010_transfers'),
     ]
 
     operations = [

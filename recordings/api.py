@@ -1,0 +1,102 @@
+"""What was said in a call, and its sound, for programs. Mounted under the API's calls."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+from pydantic import Field
+
+from recordings import services, wiring
+from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
+from recordings.lifecycle import RecordingState
+from recordings.models import Recording, Transcript
+from recordings.reading import recording_words
+from recordings.transcripts import segments_of
+from telephony.api.calls import find
+from telephony.api.errors import Problem
+from telephony.api.paging import Id
+from telephony.api.security import key_of, needs
+
+log = logging.getLogger(__name__)
+router = Router(tags=["Calls"])
+
+
+class Segment(Schema):
+    who: str = Field(description="caller or agent")
+    text: str
+    via: str
+    start_ms: int
+    end_ms: int
+    interrupted: bool
+
+
+class TranscriptOut(Schema):
+    is_complete: bool = Field(description="False: the call is on, or its journal not yet here.")
+    language: str
+    built_at: datetime | None
+    segments: list[Segment]
+
+
+class RecordingOut(Schema):
+    state: str
+    words: str = Field(description="The state for people.")
+    url: str = Field(description="Plays for five minutes; empty unless it is stored.")
+    content_type: str
+    size: int | None
+    duration_ms: int | None
+    sha256: str
+    stored_at: datetime | None
+
+
+@router.get(
+    "/{call_id}/transcript",
+    **needs("recordings:read", TranscriptOut, also=[404]),
+    summary="Read what was said in a call",
+)
+def get_transcript(request: HttpRequest, call_id: Id) -> Any:
+    call = find(call_id)
+    transcript = Transcript.objects.filter(call=call).first()
+    segments = transcript.segments if transcript else segments_of(call)
+    return {
+        "is_complete": transcript is not None,
+        "language": transcript.language if transcript else "",
+        "built_at": transcript.built_at if transcript else None,
+        "segments": segments,
+    }
+
+
+@router.get(
+    "/{call_id}/recording",
+    **needs("recordings:read", RecordingOut, also=[404, 503]),
+    summary="Get a link to a call's recording",
+)
+def get_recording(request: HttpRequest, call_id: Id) -> Any:
+    call = find(call_id)
+    recording = Recording.objects.filter(call=call).first()
+    if recording is None:
+        raise Problem(404, f"Call {call_id} has no recording: it was not to be recorded.")
+    names = ("state", "content_type", "size", "duration_ms", "sha256", "stored_at")
+    return {name: getattr(recording, name) for name in names} | {
+        "words": recording_words(recording, is_open=call.ended_at is None),
+        "url": _url(request, recording),
+    }
+
+
+def _url(request: HttpRequest, recording: Recording) -> str:
+    if recording.state != RecordingState.STORED:
+        return ""
+    try:
+        url = services.playable_url(recording=recording, bucket=wiring.bucket())
+    except (StoreUnavailable, StoreRefused, ObjectWrong) as trouble:
+        raise Problem(503, str(trouble)) from trouble
+    log.info(
+        "recording opened",
+        extra={
+            "api_key_id": key_of(request).pk,
+            "call_id": recording.call_id,
+            "recording_id": recording.pk,
+        },
+    )
+    return url
