@@ -23,6 +23,11 @@ def outbound_trunks() -> Any:
     return Trunk.objects.filter(direction=Trunk.Direction.OUTBOUND, enabled=True)
 
 
+def _numbers_of(trunk: Trunk) -> tuple[str, list[tuple[str, str]]]:
+    """A group of choices."""
+    return trunk.name, [(str(n), shapes.readable(str(n))) for n in trunk.caller_ids]
+
+
 class CallForm(forms.Form):
     """One call. Its error says why it may not be made."""
 
@@ -35,9 +40,9 @@ class CallForm(forms.Form):
         help_text="With its country code, as +12025550100.",
     )  # fmt: skip
     trunk = forms.ModelChoiceField(Trunk.objects.none(), widget=UnfoldAdminSelectWidget)
-    caller_id = forms.CharField(
-        label="Number shown", max_length=40, required=False, widget=UnfoldAdminTextInputWidget,
-        help_text="One of the trunk's caller ids; empty: its first.",
+    caller_id = forms.ChoiceField(
+        label="Number shown", required=False, widget=UnfoldAdminSelectWidget,
+        help_text="One of the chosen trunk's.",
     )  # fmt: skip
     consent = forms.BooleanField(
         label="The person agreed to be called", required=False, widget=UnfoldBooleanWidget
@@ -47,6 +52,8 @@ class CallForm(forms.Form):
         super().__init__(*args, **kwargs)
         trunks: Any = self.fields["trunk"]
         trunks.queryset = outbound_trunks()
+        shown: Any = self.fields["caller_id"]
+        shown.choices = [("", "The trunk's first"), *map(_numbers_of, outbound_trunks())]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -156,6 +156,14 @@ def test_a_dispatch_makes_the_room_it_names(gateway):
     assert "call_made" not in {room.name for room in gateway.list_rooms()}
 
 
+def test_a_room_for_a_call_of_ours_is_made_once(gateway):
+    for _ in range(2):
+        gateway.create_room(room="call_out_1", metadata='{"outbound": 1}')
+    assert [room.name for room in gateway.list_rooms()].count("call_out_1") == 1
+    assert gateway.list_jobs(room="call_out_1") == []  # no worker is here to take one
+    gateway.delete_room(room="call_out_1")
+
+
 def test_nobody_is_present_where_nobody_is(gateway):
     assert not gateway.is_present(room="call_gone", identity="agent-1")
 

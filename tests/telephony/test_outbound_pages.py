@@ -44,8 +44,9 @@ def test_the_page_says_why_a_call_is_not_allowed(desk, line):  # noqa: F811
 
 
 def test_a_call_is_made_after_it_was_asked_twice(desk, line, open_to_202):  # noqa: F811
-    page = desk.post(PAGE, wish(line)).text
+    page = desk.post(PAGE, wish(line, caller_id="+12025550101")).text
     assert "Call +1 202-555-0123?" in page
+    assert "showing +12025550101" in page
     assert not OutboundCall.objects.exists()
     answer = desk.post(PAGE, wish(line, confirmed="yes"), follow=True).text
     row = OutboundCall.objects.get()
