@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from telephony import push, shapes, tasks
+from telephony import edge_sync, later, push, shapes, tasks
 from telephony.admin_doctor import DoctorPage
+from telephony.admin_edge import ShowsRegistration
 from telephony.admin_numbers import FindsNumbers
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
 from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trunk
@@ -19,12 +20,15 @@ from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trun
 
 def push_on_commit() -> None:
     transaction.on_commit(tasks.push_now.delay, robust=True)  # else the audit pushes within 10 s
+    if edge_sync.enabled():
+        for soon in (0, 7):  # once more when a registrar may have answered
+            later.after_commit(tasks.sync_edge.apply_async, countdown=soon)
 
 
 class SyncedAdmin(ModelAdmin):  # type: ignore[misc]
     """A row LiveKit has a copy of."""
 
-    readonly_fields = ("sync", "sync_error", "remote_id", "synced_at")
+    readonly_fields: tuple[str, ...] = ("sync", "sync_error", "remote_id", "synced_at")
     actions = ("push_again",)
 
     @display(  # type: ignore[untyped-decorator]
@@ -72,18 +76,24 @@ class NumberInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Trunk)
-class TrunkAdmin(DoctorPage, FindsNumbers, SyncedAdmin):
+class TrunkAdmin(ShowsRegistration, DoctorPage, FindsNumbers, SyncedAdmin):
     form = TrunkForm
     inlines = (NumberInline,)
-    list_display = ("name", "direction", "number_list", "enabled", "sync", "sync_error")
+    list_display = (
+        "name", "direction", "number_list", "enabled", "sync", "sync_error", "registration",
+    )  # fmt: skip
     list_filter = ("direction", "sync_state", "enabled")
     search_fields = ("name", "numbers__e164")
+    readonly_fields = (*SyncedAdmin.readonly_fields, "registration", "registered_at")
     fieldsets = (
         (None, {"fields": ("name", "direction", "enabled")}),
         ("Who may call in, or how we log in", {
             "fields": ("allowed_addresses", "auth_username", "password"),
         }),
         ("Outbound", {"fields": ("address", "transport", "caller_ids")}),
+        ("SIP edge", {
+            "fields": ("via_edge", "registers", "registrar", "registration", "registered_at"),
+        }),
         ("On LiveKit", {"fields": ("sync", "sync_error", "remote_id", "synced_at")}),
     )  # fmt: skip
 

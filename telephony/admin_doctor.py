@@ -9,8 +9,8 @@ from django.utils import timezone
 from unfold.decorators import action
 
 from telephony import doctor, dryrun, shapes, wiring
-from telephony.doctor import Level
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.findings import Level
 from telephony.models import Call
 
 

@@ -1,17 +1,19 @@
 """Looks at everything a call needs, and says what is wrong and what to do. Repairs nothing."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import redis
 from django.conf import settings
 from django.db.models import QuerySet
 
 from agents import presence
-from telephony import dryrun, probes, push
+from telephony import doctor_edge, dryrun, probes, push, wanted
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.findings import Finding, Level
+from telephony.findings import fine as _fine
+from telephony.findings import problem as _problem
+from telephony.findings import warning as _warning
 from telephony.gateway import Gateway
 from telephony.lifecycle import CallState
 from telephony.models import Call, InboundEvent, Number, Trunk
@@ -23,40 +25,11 @@ EXPIRES = timedelta(days=14)
 QUIET_WORKER = timedelta(seconds=30)  # it asks for plans every few seconds
 
 
-class Level(StrEnum):
-    FINE = "fine"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    level: Level
-    about: str
-    text: str
-    advice: str = ""
-
-    def plain(self) -> dict[str, str]:
-        return asdict(self)
-
-
-def _fine(about: str, text: str) -> Finding:
-    return Finding(level=Level.FINE, about=about, text=text)
-
-
-def _warning(about: str, text: str, advice: str = "") -> Finding:
-    return Finding(level=Level.WARNING, about=about, text=text, advice=advice)
-
-
-def _problem(about: str, text: str, advice: str = "") -> Finding:
-    return Finding(level=Level.PROBLEM, about=about, text=text, advice=advice)
-
-
 def examine(*, gateway: Gateway, now: datetime) -> list[Finding]:
     """All findings, those which stop calls first."""
     found = [
-        *_livekit(gateway, now), *_sip(), *_worker(now), *_hooks(), *_clock(now),
-        *_certificates(now), *_redis(),
+        *_livekit(gateway, now), *_sip(), *doctor_edge.findings(), *_worker(now), *_hooks(),
+        *_clock(now), *_certificates(now), *_redis(),
     ]  # fmt: skip
     order = [Level.PROBLEM, Level.WARNING, Level.FINE]
     return sorted(found, key=lambda finding: order.index(finding.level))
@@ -109,7 +82,8 @@ def _unanswered(table: Table, row: Number) -> Finding | None:
 
 def _from(trunk: Trunk) -> str:
     """Some address which may call; empty if any may."""
-    first = str(trunk.allowed_addresses[0]) if trunk.allowed_addresses else ""
+    come = wanted.sources(trunk)
+    first = str(come[0]) if come else ""
     return first.partition("/")[0]
 
 

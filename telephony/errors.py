@@ -13,6 +13,10 @@ class GatewayRefused(TelephonyError):
     """LiveKit answered and said no. Trying again will not help."""
 
 
+class EdgeUnavailable(TelephonyError):
+    """The SIP edge did not answer, or not as expected. Trying again later may work."""
+
+
 class NumberTaken(TelephonyError):
     def __init__(self, number: str, owner: str) -> None:
         super().__init__(

@@ -44,6 +44,8 @@ class OutboundTrunkSpec(Spec):
     numbers: tuple[str, ...]
     auth_username: str = ""
     auth_password: str = field(default="", repr=False)
+    headers: tuple[tuple[str, str], ...] = ()  # of each INVITE, sorted
+    from_host: str = ""  # empty: LiveKit's own address
 
 
 TrunkSpec = InboundTrunkSpec | OutboundTrunkSpec

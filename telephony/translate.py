@@ -34,7 +34,7 @@ _INBOUND = {
 }  # fmt: skip
 _OUTBOUND = {
     "sip_trunk_id", "name", "metadata", "address", "transport", "numbers", "auth_username",
-    "auth_password", "created_at", "updated_at",
+    "auth_password", "headers", "from_host", "created_at", "updated_at",
 }  # fmt: skip
 _RULE = {
     "sip_dispatch_rule_id", "rule", "trunk_ids", "name", "room_config", "created_at", "updated_at",
@@ -73,6 +73,8 @@ def outbound_message(spec: OutboundTrunkSpec) -> SIPOutboundTrunkInfo:
         numbers=spec.numbers,
         auth_username=spec.auth_username,
         auth_password=spec.auth_password,
+        headers=dict(spec.headers),
+        from_host=spec.from_host,
     )
 
 
@@ -114,6 +116,8 @@ def live_outbound(info: SIPOutboundTrunkInfo) -> LiveTrunk:
         numbers=tuple(info.numbers),
         auth_username=info.auth_username,
         auth_password=info.auth_password,
+        headers=tuple(sorted(info.headers.items())),
+        from_host=info.from_host,
         extras=_extras(info, _OUTBOUND),
     )
     return LiveTrunk(remote_id=info.sip_trunk_id, spec=spec)

@@ -37,6 +37,8 @@ PURE = {
     "telephony/shapes.py",
     "telephony/hours.py",
     "telephony/errors.py",
+    "telephony/findings.py",
+    "telephony/edge.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",
     "deploy",
