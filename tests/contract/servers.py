@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,9 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def media_plane(home: Path, *, hook_url: str = "", sip: bool = False) -> Iterator[MediaPlane]:
+def media_plane(
+    home: Path, *, hook_url: str = "", sip: bool = False, sip_more: Mapping[str, object] = {}
+) -> Iterator[MediaPlane]:
     with ExitStack() as stack:
         redis = free_port()
         stack.enter_context(_redis(home, redis))
@@ -76,7 +78,9 @@ def media_plane(home: Path, *, hook_url: str = "", sip: bool = False) -> Iterato
         if sip:
             sip_port, health = free_port(socket.SOCK_DGRAM), free_port()
             config = home / "sip.yaml"
-            config.write_text(yaml.safe_dump(_sip_config(sip_port, health, port, redis)))
+            config.write_text(
+                yaml.safe_dump(_sip_config(sip_port, health, port, redis) | dict(sip_more))
+            )
             command = (program("livekit-sip"), "--config", str(config))
             stack.enter_context(running(*command, log=home / "sip.log", port=health))
         yield MediaPlane(

@@ -2,18 +2,22 @@
 
 import asyncio
 import json
+import subprocess
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from livekit import api
 
 from telephony import demo
 from telephony.caller.call import Call, CallFailed
+from telephony.caller.speech import speak
 from tests.e2e.carrier import Carrier, carrier
-from tests.e2e.stack import HOURS, Stack, eventually
+from tests.e2e.stack import HOURS, Stack, eventually, free_ports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
+(CALLEE,) = free_ports(1)
 OURS, THEIRS, NOBODYS = "+12025550160", "+12025550166", "+12025550998"
 MAKE = """
 import json
@@ -31,7 +35,8 @@ for name, number, values in json.loads(%r):
         Number.objects.create(e164=number, trunk=trunk)
         DispatchRule.objects.first().trunks.add(trunk)
 tasks.push_now.delay()
-tasks.sync_edge.delay()
+for soon in (0, 6, 12):
+    tasks.sync_edge.apply_async(countdown=soon)
 """
 
 
@@ -43,14 +48,20 @@ def registering(name: str, number: str, user: str, password: str, at: str) -> tu
 @pytest.fixture(scope="module")
 def line(stack: Stack, tmp_path_factory) -> Iterator[Carrier]:
     """Trunks through the edge: one registered as it should be, others which cannot be."""
-    with carrier(tmp_path_factory.mktemp("carrier"), expires_s=8) as made:
+    callee = f"127.0.0.1:{CALLEE}"
+    with carrier(tmp_path_factory.mktemp("carrier"), expires_s=8, callee=callee) as made:
         at = made.address
+        outbound = {
+            "direction": "outbound", "address": at, "caller_ids": [OURS], "auth_username": "alice",
+            "password": "open-sesame",
+        }  # fmt: skip
         rows = [
             registering("right", OURS, "alice", "open-sesame", at),
             registering("wrong password", "+12025550161", "alice", "guess", at),
             registering("forbidden", "+12025550162", "banned", "x", at),
             registering("unknown", "+12025550163", "nobody", "x", at),
             registering("silent", "+12025550164", "mute", "x", at),
+            ("outbound", "", outbound),
             ("elsewhere", THEIRS, {"allowed_addresses": ["203.0.113.7/32"]}),
         ]
         stack.manage("shell", "-c", MAKE % json.dumps(rows))
@@ -74,11 +85,16 @@ def through(stack: Stack, number: str, caller: str) -> Call:
     return Call(f"sip:{number}@127.0.0.1:{stack.home.env['EDGE_PORT']}", caller=caller)
 
 
-async def refused(call: Call, wait_s: float) -> int:
-    async with call:
-        with pytest.raises(CallFailed) as failure:
-            await call.answered(wait_s)
-        return failure.value.status
+def refused(stack: Stack, number: str, caller: str, wait_s: float) -> int:
+    """The status with which a call ended, 0 if nothing came."""
+
+    async def run() -> int:
+        async with through(stack, number, caller) as call:
+            with pytest.raises(CallFailed) as failure:
+                await call.answered(wait_s)
+            return failure.value.status
+
+    return asyncio.run(run())
 
 
 def test_refusals_are_told_in_words(stack, line):
@@ -102,29 +118,18 @@ def test_it_registers_again_before_it_expires(line):
     assert {entry.split()[0] for entry in line.registrations()} == {"alice"}
 
 
-def test_a_call_through_the_edge_is_talked_and_ended_by_the_caller(stack, line):
+def test_a_call_through_the_edge_is_talked_and_ended_by_the_bot(stack, line):
     async def run() -> list[str | None]:
         async with through(stack, OURS, "+12025550171") as call:
             await call.answered()
             await call.quiet(900)
             greeting = stack.ears.line(call.heard_since(call.times["answered"]))
-            return [greeting, await stack.ask(call, "What are your opening hours?")]
-
-    assert asyncio.run(run()) == [demo.GREETING, HOURS]
-    row = stack.settled("+12025550171")
-    assert (row["state"], row["end_reason"]) == ("ended", "caller")
-
-
-def test_the_bots_good_bye_reaches_the_caller(stack, line):
-    async def run() -> str:
-        async with through(stack, OURS, "+12025550172") as call:
-            await call.answered()
-            await call.quiet(900)
-            await stack.ask(call, "That is all, thank you.")
+            answer = await stack.ask(call, "What are your opening hours?")
+            await call.say(await speak("That is all, thank you.", "rms"))
             await asyncio.wait_for(call.ended.wait(), 15)
-            return call.ended_by
+            return [greeting, answer, call.ended_by]
 
-    assert asyncio.run(run()) == "them"
+    assert asyncio.run(run()) == [demo.GREETING, HOURS, "them"]
 
 
 def test_a_call_to_the_registered_contact_means_the_trunks_number(stack, line):
@@ -135,25 +140,51 @@ def test_a_call_to_the_registered_contact_means_the_trunks_number(stack, line):
             await call.answered()
 
     asyncio.run(run())
-    assert stack.settled("+12025550173")["called"].lstrip("+") == OURS.lstrip("+")
+    row = stack.settled("+12025550173")
+    assert row["called"].lstrip("+") == OURS.lstrip("+")
+    assert row["end_reason"] == "caller"
 
 
 def test_a_carrier_cannot_call_the_number_of_another(stack, line):
-    assert asyncio.run(refused(through(stack, THEIRS, "+12025550174"), 5)) == 403
+    assert refused(stack, THEIRS, "+12025550174", 5) == 403
 
 
 def test_a_number_nobody_has_is_refused(stack, line):
-    assert asyncio.run(refused(through(stack, NOBODYS, "+12025550175"), 8)) == 486
+    assert refused(stack, NOBODYS, "+12025550175", 8) == 486
 
 
 def test_who_is_on_no_list_hears_nothing(stack, line, monkeypatch):
     monkeypatch.setattr("telephony.caller.call._own_address", lambda server: "127.0.0.2")
-    assert asyncio.run(refused(through(stack, OURS, "+12025550176"), 2)) == 0
+    assert refused(stack, OURS, "+12025550176", 2) == 0
+
+
+def test_a_call_out_is_let_in_by_the_carrier_and_ends(stack, line, tmp_path):
+    """The carrier asks for a password and passes the call on to SIPp, which waits for BYE."""
+    (row,) = stack.rows("select remote_id from telephony_trunk where name = 'outbound'")
+    phone = subprocess.Popen(
+        ["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", str(CALLEE), "-m", "1", "-nostdin",
+         "-timeout", "30s", "-timeout_error"], cwd=tmp_path, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    asyncio.run(dial(stack, row["remote_id"]))
+    assert phone.wait(20) == 0
+
+
+async def dial(stack: Stack, trunk_id: str) -> None:
+    env = stack.home.env
+    url, key, secret = (env[f"LIVEKIT_{name}"] for name in ("URL", "API_KEY", "API_SECRET"))
+    async with api.LiveKitAPI(url, key, secret) as lk:
+        request = api.CreateSIPParticipantRequest(
+            sip_trunk_id=trunk_id, sip_call_to="+12025550190", room_name="out",
+            participant_identity="callee", wait_until_answered=True,
+        )  # fmt: skip
+        await lk.sip.create_sip_participant(request)
+        await asyncio.sleep(1)
+        await lk.room.delete_room(api.DeleteRoomRequest(room="out"))
 
 
 def test_without_livekit_sip_the_carrier_hears_so_at_once(stack, line):
     with stack.without("livekit-sip"):
-        assert asyncio.run(refused(through(stack, OURS, "+12025550177"), 6)) == 503
+        assert refused(stack, OURS, "+12025550177", 6) == 503
 
 
 def test_an_edge_which_was_restarted_is_told_everything_again(stack, line):

@@ -28,10 +28,10 @@ def edge(settings, monkeypatch) -> FakeEdge:
     return fake
 
 
-def registering(password: str = "sesame", **values: Any) -> Trunk:
+def registering(word: str = "sesame", **values: Any) -> Trunk:
     usual: dict[str, Any] = {
         "via_edge": True, "registers": True, "registrar": "203.0.113.9", "auth_username": "alice",
-        "sealed_auth_password": seal.seal(password, keys=configured.SEAL_KEYS),
+        "sealed_auth_password": seal.seal(word, keys=configured.SEAL_KEYS),
         "allowed_addresses": [CARRIER],
     }  # fmt: skip
     return make_trunk(**(usual | values))
