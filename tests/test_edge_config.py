@@ -1,7 +1,5 @@
 """The edge's files: what they say, and that the real Kamailio takes them."""
 
-import os
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.edge.config import BadEdge, Edge, files
+from tests.contract.servers import program, self_signed
 
 pytestmark = pytest.mark.contract
 
@@ -42,12 +41,7 @@ def test_what_cannot_be_used_is_refused(tmp_path, wrong):
 
 
 def certificate(folder: Path) -> dict[str, object]:
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
-         "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    key, cert = self_signed(folder)
     return {"tls_port": 5061, "certificate": str(cert), "key": str(key), "authorities": str(cert)}
 
 
@@ -57,10 +51,8 @@ def test_kamailio_takes_the_files(tmp_path, tls):
     here = edge(tmp_path, outer="127.0.0.1", **values)
     for name, text in files(here).items():
         (tmp_path / name).write_text(text)
-    program = shutil.which("kamailio", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program, "kamailio is not installed; run make setup"
     done = subprocess.run(
-        [program, "-c", "-f", tmp_path / "kamailio.cfg"], capture_output=True, text=True
+        [program("kamailio"), "-c", "-f", tmp_path / "kamailio.cfg"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert ("tls: 127.0.0.1" in done.stdout) == tls

@@ -33,22 +33,36 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return port
 
 
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A key and its certificate for 127.0.0.1, as PEM files."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
+         "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+         "-out", certificate], check=True, capture_output=True,
+    )  # fmt: skip
+    return key, certificate
+
+
 def program(name: str) -> str:
-    found = shutil.which(name, path=f"{BIN_DIR}{os.pathsep}{os.environ['PATH']}")
+    found = shutil.which(name, path=f"{BIN_DIR}{os.pathsep}{os.environ['PATH']}:/usr/sbin")
     assert found, f"{name} is not installed; run make setup"
     return found
 
 
 @contextmanager
-def running(*command: str, log: Path, port: int) -> Iterator[None]:
-    """A server from the moment it listens on `port` until the block is left."""
+def running(*command: str, log: Path, port: int, kindly: bool = False) -> Iterator[None]:
+    """A server from the moment it listens on `port` until the block is left.
+
+    `kindly`: it has processes of its own, which it stops when it is asked to.
+    """
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
         _wait_for(port, process, log)
         yield
     finally:
-        process.kill()
+        process.terminate() if kindly else process.kill()
         process.wait()
 
 

@@ -4,7 +4,6 @@ A participant in the room plays a tone and listens; the phone does the same from
 """
 
 import asyncio
-import subprocess
 import threading
 import wave
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 from livekit import api, rtc
 
-from tests.contract.servers import MediaPlane, free_port, media_plane
+from tests.contract.servers import MediaPlane, free_port, media_plane, self_signed
 from tests.phones import Line, baresip, linphone, pitch
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(120)]
@@ -42,12 +41,7 @@ class Plane:
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory) -> Iterator[Plane]:
     folder = tmp_path_factory.mktemp("phones")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
-         "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
-         "-out", certificate], check=True, capture_output=True,
-    )  # fmt: skip
+    key, certificate = self_signed(folder)
     tls = Tls(free_port(), certificate)
     certs = [{"cert_file": str(certificate), "key_file": str(key)}]
     more = {"tls": {"port": tls.port, "port_listen": tls.port, "certs": certs}}
@@ -76,10 +70,9 @@ async def make_rules(media: MediaPlane) -> None:
     async with api.LiveKitAPI(media.url, media.key, media.secret) as lk:
         ids = []
         for number, wish in ((OPEN, "ALLOW"), (SECURE, "REQUIRE")):
-            encryption = api.SIPMediaEncryption.Value(f"SIP_MEDIA_ENCRYPT_{wish}")
             trunk = api.SIPInboundTrunkInfo(
                 name=wish, numbers=[number], allowed_addresses=["127.0.0.1/32", "198.18.0.1/32"],
-                media_encryption=encryption,
+                media_encryption=f"SIP_MEDIA_ENCRYPT_{wish}",
             )  # fmt: skip
             made = await lk.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=trunk))
             ids.append(made.sip_trunk_id)
