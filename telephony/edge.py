@@ -27,6 +27,7 @@ class Account:
     password: str = field(repr=False)
     registrar: str  # host
     proxy: str  # sip:host:port;transport=…, where REGISTER is sent
+    contact: str  # host:port;transport=…, where calls shall come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Registration:
 class Edge(Protocol):
     def digest(self) -> str: ...
     def put(self, table: Mapping[str, str], *, digest: str) -> None: ...
+    def contacts(self) -> dict[str, str]: ...
     def registrations(self) -> list[Registration]: ...
     def register(self, account: Account) -> None: ...
     def unregister(self, name: str) -> None: ...
@@ -70,6 +72,11 @@ class KamailioEdge:
         self._call("htable.sets", "push", "active", other)
         self._call("htable.sets", "push", "digest", digest)
 
+    def contacts(self) -> dict[str, str]:
+        """Where carriers reach the edge, by transport; tls only if it has a certificate."""
+        found = {kind: self._entry("push", f"contact:{kind}") for kind in ("udp", "tcp", "tls")}
+        return {kind: contact for kind, contact in found.items() if contact}
+
     # --- registrations ----------------------------------------------------------------------------
 
     def registrations(self) -> list[Registration]:
@@ -82,6 +89,7 @@ class KamailioEdge:
             password=info["auth_password"],
             registrar=info["r_domain"],
             proxy=info["auth_proxy"],
+            contact=info["contact_addr"],
         )
         word, _, moment = self._entry("state", account.name).partition(" ")
         if info["flags"] & ONGOING and word != "sent":
@@ -100,7 +108,8 @@ class KamailioEdge:
         secret = ("", account.user, account.password, NONE)  # any realm; no HA1
         numbers = (EXPIRES_S, 0, 0)
         self._call(
-            "uac.reg_add", account.name, *aor, *secret, account.proxy, *numbers, "", NONE
+            "uac.reg_add", account.name, *aor, *secret, account.proxy, *numbers, "",
+            account.contact,
         )  # fmt: skip
 
     def unregister(self, name: str) -> None:

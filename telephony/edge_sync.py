@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 
 from agents import seal
 from telephony.edge import Account, Edge, Registration
@@ -16,6 +17,7 @@ from telephony.errors import EdgeUnavailable
 from telephony.models import RegistrationState, Trunk
 
 ANSWERS = timedelta(seconds=10)  # a registrar has that long before we call it silent
+KNOWN_KEY, KNOWN_S = "telephony:edge:addresses", 7 * 86400
 _STATE = RegistrationState
 _WORDS = {
     401: "The registrar does not accept the password. Check user name and password.",
@@ -42,7 +44,7 @@ def sync(*, now: datetime, edge: Edge) -> None:
         digest = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
         if edge.digest() != digest:
             edge.put(table, digest=digest)
-        accounts, problems = _accounts(rows)
+        accounts, problems = _accounts(rows, edge.contacts())
         seen = {reg.account.name: reg for reg in edge.registrations()}
         _settle(edge, accounts, seen)
     except EdgeUnavailable as trouble:
@@ -75,9 +77,11 @@ def wanted_table(rows: Iterable[Trunk]) -> dict[str, str]:
     """Who may call which number, and where calls go (keys: deploy/edge/routes.cfg)."""
     table: dict[str, str] = {}
     everybody: set[str] = set()
+    called: set[str] = set()  # carriers we call may only go on with those calls
     for row in (row for row in rows if row.enabled):
         if row.direction == Trunk.Direction.OUTBOUND:
             table[f"o:{row.pk}"] = _uri(row.address, row.transport)
+            called |= _networks(row)
             continue
         networks = _networks(row)
         everybody |= networks
@@ -85,12 +89,15 @@ def wanted_table(rows: Iterable[Trunk]) -> dict[str, str]:
         table |= {f"n:{number}": ",".join(sorted(networks)) for number in numbers}
         if row.registers and numbers:
             table[f"u:{account_name(row)}"] = numbers[0]
-    table["n:*"] = ",".join(sorted(everybody)) or "255.255.255.255/32"
+    table["n:*"] = ",".join(sorted(everybody))
+    table["w:*"] = ",".join(sorted(everybody | called))
     return {key: value for key, value in table.items() if value}
 
 
 def _networks(row: Trunk) -> set[str]:
     found = {str(ip_network(address)) for address in row.allowed_addresses}
+    if row.direction == Trunk.Direction.OUTBOUND:
+        return found | _addresses_of(row.address)
     return found | (_addresses_of(row.registrar) if row.registers else set())
 
 
@@ -99,26 +106,38 @@ def lets_in(row: Trunk, address: str) -> bool:
     return any(ip_address(address) in ip_network(network) for network in _networks(row))
 
 
-def _addresses_of(registrar: str) -> set[str]:
-    """A carrier at which we register calls from there, if nothing else is known."""
+def _addresses_of(host: str) -> set[str]:
+    """A carrier's calls come from where we register, or call, as far as we know.
+
+    While names cannot be resolved, what was known last still holds.
+    """
+    name = host.partition(":")[0]
     try:
-        found = socket.getaddrinfo(registrar.partition(":")[0], None, type=socket.SOCK_DGRAM)
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
     except OSError:
-        return set()  # the registration will say that it gets no answer
-    return {str(ip_network(str(entry[4][0]).partition("%")[0])) for entry in found}
+        return set(cache.get(f"{KNOWN_KEY}:{name}") or ())
+    addresses = {str(ip_network(str(entry[4][0]).partition("%")[0])) for entry in found}
+    cache.set(f"{KNOWN_KEY}:{name}", sorted(addresses), KNOWN_S)
+    return addresses
 
 
 def _uri(host: str, transport: str) -> str:
     name, _, port = host.partition(":")
-    kind = "udp" if transport == Trunk.Transport.AUTO else transport
+    kind = _transport(transport)
     return f"sip:{name}:{port or ('5061' if kind == 'tls' else '5060')};transport={kind}"
+
+
+def _transport(transport: str) -> str:
+    return "udp" if transport == Trunk.Transport.AUTO else transport
 
 
 def account_name(row: Trunk) -> str:
     return f"trunk{row.pk}"
 
 
-def _accounts(rows: Iterable[Trunk]) -> tuple[dict[str, Account], dict[str, str]]:
+def _accounts(
+    rows: Iterable[Trunk], contacts: Mapping[str, str]
+) -> tuple[dict[str, Account], dict[str, str]]:
     """Accounts, and why there is none, by name."""
     accounts, problems = {}, {}
     for row in (row for row in rows if row.registers and row.enabled):
@@ -131,12 +150,17 @@ def _accounts(rows: Iterable[Trunk]) -> tuple[dict[str, Account], dict[str, str]
         if not (row.registrar and row.auth_username and password):
             problems[name] = "Registering needs registrar, user name and password. Fill them in."
             continue
+        kind = _transport(row.transport)
+        if kind not in contacts:
+            problems[name] = f"The edge has no {kind.upper()}: set EDGE_TLS_PORT and a certificate."
+            continue
         accounts[name] = Account(
             name=name,
             user=row.auth_username,
             password=password,
             registrar=row.registrar.partition(":")[0],
             proxy=_uri(row.registrar, row.transport),
+            contact=contacts[kind],
         )
     return accounts, problems
 

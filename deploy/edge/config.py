@@ -136,7 +136,8 @@ def _main(edge: Edge) -> str:
         "EDGE_CONTACT": f"{edge.public}:{edge.port}",
         "EDGE_RETRY": edge.retry_s,
         "EDGE_TOKEN": edge.token,
-        **({"EDGE_TLSPORT": edge.tls_port} if edge.tls_port else {}),
+        "EDGE_TLSCONTACT": f"{edge.public}:{edge.tls_port}",
+        "EDGE_TLSPORT": edge.tls_port,
     }
     seen = f" advertise {edge.public}"
     listens = [f"{kind}:{edge.outer}:{edge.port}{seen}:{edge.port}" for kind in ("udp", "tcp")]

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.contract, pytest.mark.timeout(90)]
 
 TOKEN = "a-token-of-some-length"
 US = "12025550100"
-ALL = {"n:*": "127.0.0.1/32", f"n:{US}": "127.0.0.1/32"}
+ALL = {"n:*": "127.0.0.1/32", "w:*": "127.0.0.1/32", f"n:{US}": "127.0.0.1/32"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +112,14 @@ def test_an_account_registers_says_how_and_leaves(here, tmp_path):
     with carrier(tmp_path, expires_s=60) as registrar:
         account = Account(
             name="trunk1", user="alice", password="open-sesame", registrar="127.0.0.1",
-            proxy=f"sip:{registrar.address};transport=tcp",
+            proxy=f"sip:{registrar.address};transport=tcp", contact=here.door.contacts()["tcp"],
         )  # fmt: skip
         here.door.register(account)
         until(lambda: here.door.registrations()[0].until)
         (seen,) = here.door.registrations()
         assert (seen.account, seen.status, seen.leaving) == (account, 200, False)
+        contact = f"<sip:trunk1@127.0.0.1:{here.edge.port};transport=tcp>"
+        assert registrar.registrations() == [f"alice {contact}"]
         here.door.unregister("trunk1")
         assert here.door.registrations()[0].leaving
         here.door.forget("trunk1")

@@ -32,6 +32,9 @@ class FakeEdge:
         self.writes.append("put")
         self.table, self._digest = dict(table), digest
 
+    def contacts(self) -> dict[str, str]:
+        return {"udp": "203.0.113.1:5060", "tcp": "203.0.113.1:5060;transport=tcp"}
+
     def registrations(self) -> list[Registration]:
         return list(self.known.values())
 

@@ -60,8 +60,23 @@ def test_the_edge_learns_who_may_call_which_number(edge):
         "n:12025550100": f"{CARRIER}/32,203.0.113.9/32",
         "n:12025550111": "192.0.2.0/28",
         "n:*": both,
+        "w:*": both,
         f"u:trunk{trunk.pk}": "12025550100",
     }
+
+
+def test_a_name_which_cannot_be_resolved_shuts_nobody_out(edge, monkeypatch):
+    here = [(2, 2, 17, "", ("203.0.113.9", 0))]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: here)
+    registering(registrar="sip.carrier.example", allowed_addresses=[])
+    synced(edge)
+
+    def nobody(*_: object, **__: object) -> None:
+        raise OSError("Temporary failure in name resolution")
+
+    monkeypatch.setattr("socket.getaddrinfo", nobody)
+    synced(edge)
+    assert edge.table["n:*"] == "203.0.113.9/32"
 
 
 def test_nothing_is_written_twice(edge):
@@ -101,13 +116,17 @@ def test_a_trunk_switched_off_unregisters_and_is_forgotten(edge):
     assert NUMBER.removeprefix("+") not in str(edge.table)
 
 
-def test_an_outbound_trunk_says_where_its_calls_go(edge):
+def test_a_carrier_we_call_may_hang_up_and_nothing_else(edge):
     trunk = make_trunk(
-        number="", direction="outbound", via_edge=True, address="sip.carrier.example",
-        transport="tls", caller_ids=[NUMBER],
+        number="", direction="outbound", via_edge=True, address="203.0.113.20",
+        transport="tls", caller_ids=[NUMBER], allowed_addresses=[CARRIER],
     )  # fmt: skip
     synced(edge)
-    assert edge.table[f"o:{trunk.pk}"] == "sip:sip.carrier.example:5061;transport=tls"
+    assert edge.table == {
+        f"o:{trunk.pk}": "sip:203.0.113.20:5061;transport=tls",
+        # it may hang up, not call
+        "w:*": f"203.0.113.20/32,{CARRIER}/32",
+    }
 
 
 # --- what LiveKit is told -------------------------------------------------------------------------
@@ -169,6 +188,13 @@ def test_a_registration_is_told_in_words(edge, said, words):
     edge.say(f"trunk{trunk.pk}", **said)
     synced(edge)
     assert words in shown()
+
+
+def test_an_edge_without_tls_registers_nobody_over_it(edge):
+    registering(transport="tls")
+    synced(edge)
+    assert edge.known == {}
+    assert "The edge has no TLS" in shown()
 
 
 def test_a_registered_trunk_says_until_when(edge, settings):
