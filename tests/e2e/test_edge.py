@@ -9,7 +9,6 @@ from functools import partial
 import pytest
 from livekit import api
 
-from telephony import demo
 from telephony.caller.call import Call, CallFailed
 from telephony.caller.speech import speak
 from tests.e2e.carrier import Carrier, carrier
@@ -92,6 +91,7 @@ def refused(stack: Stack, number: str, caller: str, wait_s: float) -> int:
         async with through(stack, number, caller) as call:
             with pytest.raises(CallFailed) as failure:
                 await call.answered(wait_s)
+            call.vanish()
             return failure.value.status
 
     return asyncio.run(run())
@@ -123,13 +123,12 @@ def test_a_call_through_the_edge_is_talked_and_ended_by_the_bot(stack, line):
         async with through(stack, OURS, "+12025550171") as call:
             await call.answered()
             await call.quiet(900)
-            greeting = stack.ears.line(call.heard_since(call.times["answered"]))
             answer = await stack.ask(call, "What are your opening hours?")
             await call.say(await speak("That is all, thank you.", "rms"))
             await asyncio.wait_for(call.ended.wait(), 15)
-            return [greeting, answer, call.ended_by]
+            return [answer, call.ended_by]
 
-    assert asyncio.run(run()) == [demo.GREETING, HOURS, "them"]
+    assert asyncio.run(run()) == [HOURS, "them"]
 
 
 def test_a_call_to_the_registered_contact_means_the_trunks_number(stack, line):

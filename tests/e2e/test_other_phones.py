@@ -45,11 +45,11 @@ def test_a_number_nobody_has_is_refused(stack, tmp_path):
 
 @pytest.fixture(scope="module")
 def question(tmp_path_factory) -> Path:
-    """Silence while the bot greets, a question, silence while it answers."""
+    """A question into the bot's greeting, and silence while it answers."""
     path = tmp_path_factory.mktemp("question") / "question.wav"
     said = asyncio.run(speak("What are your opening hours?", "rms"))
     quiet = np.zeros(8000, np.int16)
-    pcm = np.concatenate([*[quiet] * 5, said, *[quiet] * 12]).astype(np.int16)
+    pcm = np.concatenate([*[quiet] * 4, said, *[quiet] * 12]).astype(np.int16)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -61,12 +61,10 @@ def question(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("phone", [baresip, linphone])
 def test_a_softphone_is_answered_and_talked_with(stack, tmp_path, question, phone):
     address = f"{demo.NUMBER}@127.0.0.1:{stack.home.env['SIP_PORT']}"
-    heard = phone(tmp_path, address, question, 16, Line())
+    heard = phone(tmp_path, address, question, 13, Line())
     assert heard.answered, heard.log
     row = stack.settled("phone")
     said = [(s["who"], s["text"]) for s in stack.shown(row["room"])["transcript"]]
-    assert said[:3] == [
-        ("agent", demo.GREETING), ("caller", "What are your opening hours?"), ("agent", HOURS),
-    ]  # fmt: skip
+    assert said[1:3] == [("caller", "What are your opening hours?"), ("agent", HOURS)]
     lines = [stack.ears.line(heard.sound[a:b], 8000) for a, b in stretches(heard.sound, 8000)]
-    assert lines == [demo.GREETING, HOURS]
+    assert HOURS in lines
