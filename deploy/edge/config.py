@@ -150,6 +150,7 @@ def _main(edge: Edge) -> str:
         *(f'#!substdef "~{name}~{value}~g"' for name, value in names.items()),
         "log_stderror=yes",
         "debug=1",  # warnings, and what the edge refuses
+        "pv_buffer_size=65535",  # one entry of the list holds all carriers' networks
         "children=4",
         "tcp_children=4",
         "auto_aliases=no",

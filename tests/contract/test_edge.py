@@ -91,6 +91,12 @@ def test_a_new_list_is_in_force_as_a_whole_and_has_a_digest(here):
     assert status(here) == 0
 
 
+def test_a_long_list_lets_in_the_last_one_too(here):
+    networks = [f"203.{a}.{b}.0/28" for a in range(4) for b in range(250)]
+    here.door.put({"n:*": ",".join([*networks, "127.0.0.1/32"])}, digest="long")
+    assert status(here)
+
+
 def test_a_wrong_token_is_told(here):
     door = KamailioEdge(url=f"http://127.0.0.1:{here.edge.rpc_port}/rpc", token="wrong")
     with pytest.raises(EdgeUnavailable, match="SIP_EDGE_TOKEN"):
