@@ -24,6 +24,7 @@ app.conf.update(
     beat_schedule={
         "sweep events nobody handled": {"task": "telephony.tasks.sweep_events", "schedule": 10.0},
         "compare LiveKit with us": {"task": "telephony.tasks.audit", "schedule": 10.0},
+        "compare the SIP edge with us": {"task": "telephony.tasks.sync_edge", "schedule": 15.0},
         "ask LiveKit what hooks lost": {"task": "telephony.tasks.reconcile_calls", "schedule": 5.0},
         "tell workers whom to transfer": {
             "task": "telephony.tasks.deliver_transfers",

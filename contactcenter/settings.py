@@ -26,6 +26,10 @@ AGENT_NAME = env.text("AGENT_NAME", "contactcenter")
 SIP_ADDRESS = env.text("SIP_ADDRESS", f"127.0.0.1:{env.text('SIP_PORT', '5060')}")
 SIP_PUBLIC_ADDRESS = env.text("SIP_PUBLIC_ADDRESS", SIP_ADDRESS)
 SIP_LOG = env.text("SIP_LOG", "")
+# the SIP edge as livekit-sip sees it, host:port; empty: there is none
+SIP_EDGE_ADDRESS = env.text("SIP_EDGE_ADDRESS", "")
+SIP_EDGE_RPC_URL = env.text("SIP_EDGE_RPC_URL", "http://127.0.0.1:5064/rpc")
+SIP_EDGE_TOKEN = env.secret("SIP_EDGE_TOKEN") if SIP_EDGE_ADDRESS else ""
 SEAL_KEYS = [key for key in env.secret("SEAL_KEY").split(",") if key.strip()]
 WORKER_TOKEN = env.secret("WORKER_TOKEN")
 

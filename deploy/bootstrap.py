@@ -28,6 +28,10 @@ PACKAGES = (
 TEST_PACKAGES = (
     "ffmpeg",
     "sip-tester",
+    "kamailio",
+    "kamailio-tls-modules",
+    "baresip-core",
+    "linphone-cli",
     "postgresql",
     "chromium",
     "chromium-driver",
@@ -42,7 +46,8 @@ GO_TOOLS = (
 NEEDED_GB = 4
 PROGRAM_OF = {
     "redis-server": "redis-server", "flite": "flite", "sox": "sox", "gcc": "gcc",
-    "pkg-config": "pkg-config", "ffmpeg": "ffmpeg", "sip-tester": "sipp", "chromium": "chromium",
+    "pkg-config": "pkg-config", "ffmpeg": "ffmpeg", "sip-tester": "sipp",
+    "baresip-core": "baresip", "linphone-cli": "linphonec", "chromium": "chromium",
     "chromium-driver": "chromedriver", "iproute2": "ip",
 }  # fmt: skip
 LIBRARY_OF = {"libopus-dev": "opus", "libopusfile-dev": "opusfile", "libsoxr-dev": "soxr"}

@@ -10,10 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from telephony import push, shapes, tasks
+from telephony import edge_sync, later, push, shapes, tasks
 from telephony.admin_carriers import CarrierHookAdmin as CarrierHookAdmin
 from telephony.admin_connect import ConnectPages
 from telephony.admin_doctor import DoctorPage, OfOneNumber
+from telephony.admin_edge import ShowsRegistration
 from telephony.admin_entrance import EntranceInline
 from telephony.admin_numbers import FindsNumbers
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
@@ -22,12 +23,15 @@ from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trun
 
 def push_on_commit() -> None:
     transaction.on_commit(tasks.push_now.delay, robust=True)  # else the audit pushes within 10 s
+    if edge_sync.enabled():
+        for soon in (0, 7):  # once more when a registrar may have answered
+            later.after_commit(tasks.sync_edge.apply_async, countdown=soon)
 
 
 class SyncedAdmin(ModelAdmin):  # type: ignore[misc]
     """A row LiveKit has a copy of."""
 
-    readonly_fields = ("sync", "sync_error", "remote_id", "synced_at")
+    readonly_fields: tuple[str, ...] = ("sync", "sync_error", "remote_id", "synced_at")
     actions = ("push_again",)
 
     @display(  # type: ignore[untyped-decorator]
@@ -75,14 +79,17 @@ class NumberInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Trunk)
-class TrunkAdmin(ConnectPages, DoctorPage, FindsNumbers, SyncedAdmin):
+class TrunkAdmin(ConnectPages, DoctorPage, ShowsRegistration, FindsNumbers, SyncedAdmin):
     actions_list = ("connect", "doctor")
     actions_detail = ("doctor_of",)
     form = TrunkForm
     inlines = (NumberInline,)
-    list_display = ("name", "direction", "number_list", "enabled", "sync", "sync_error")
+    list_display = (
+        "name", "direction", "number_list", "enabled", "sync", "sync_error", "registration",
+    )  # fmt: skip
     list_filter = ("direction", "sync_state", "enabled")
     search_fields = ("name", "numbers__e164")
+    readonly_fields = (*SyncedAdmin.readonly_fields, "registration", "registered_at")
     fieldsets = (
         (None, {"fields": ("name", "direction", "enabled")}),
         ("Who may call in, or how we log in", {
@@ -94,6 +101,9 @@ class TrunkAdmin(ConnectPages, DoctorPage, FindsNumbers, SyncedAdmin):
         }),
         ("What the carrier wants", {
             "fields": ("media_encryption", "codecs", "include_headers", "header_attributes"),
+        }),
+        ("SIP edge", {
+            "fields": ("via_edge", "registers", "registrar", "registration", "registered_at"),
         }),
         ("On LiveKit", {"fields": ("sync", "sync_error", "remote_id", "synced_at")}),
     )  # fmt: skip

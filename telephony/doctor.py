@@ -11,7 +11,16 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from agents import presence
-from telephony import carrier_health, carrier_hooks, doctor_lines, dryrun, probes, push, siplog
+from telephony import (
+    carrier_health,
+    carrier_hooks,
+    doctor_edge,
+    doctor_lines,
+    dryrun,
+    probes,
+    push,
+    siplog,
+)
 from telephony.dryrun import SAME_END
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.findings import MOST as MOST
@@ -50,9 +59,9 @@ def examine(*, gateway: Gateway, now: datetime, scope: Scope | None = None) -> l
         found = [*_line(scope, seen, now), *_sip(), *doctor_lines.sound(), *_worker(now)]
     else:
         found = [
-            *_livekit(seen, now), *_sip(), *doctor_lines.told_address(), *doctor_lines.sound(),
-            *doctor_lines.outbound(), *_worker(now), *_hooks(), *_carriers(now), *_clock(now),
-            *_certificates(now), *_redis(),
+            *_livekit(seen, now), *_sip(), *doctor_edge.findings(), *doctor_lines.told_address(),
+            *doctor_lines.sound(), *doctor_lines.outbound(), *_worker(now), *_hooks(),
+            *_carriers(now), *_clock(now), *_certificates(now), *_redis(),
         ]  # fmt: skip
     order = [Level.PROBLEM, Level.WARNING, Level.FINE]
     return sorted(found, key=lambda finding: order.index(finding.level))

@@ -44,7 +44,8 @@ def _unanswered(table: Table, row: Number) -> Finding | None:
 
 def _from(trunk: Trunk) -> str:
     """Some address which may call; empty if any may."""
-    first = str(trunk.allowed_addresses[0]) if trunk.allowed_addresses else ""
+    come = wanted.sources(trunk)
+    first = str(come[0]) if come else ""
     return first.partition("/")[0]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.models import PublishedPlan
-from telephony import shapes, sync
+from telephony import edge_sync, shapes, sync, wanted
 from telephony.gateway import Gateway
 from telephony.models import DispatchRule, Number, Trunk
 from telephony.routing import Invite, Outcome, Route, Table
@@ -39,8 +39,18 @@ def ask(*, called: str, address: str, gateway: Gateway) -> Answer:
     """What LiveKit does with a call to `called` from `address` (empty: the carrier's own).
     Raises shapes.Misshapen, GatewayUnavailable."""
     come = shapes.address(address) if address.strip() else ""
-    invite = Invite(called=_without_uri(called), address=come)
+    number = _without_uri(called)
+    invite = Invite(called=number, address=_as_livekit_sees(number, come))
     return answer(invite, table_of(gateway).route(invite))
+
+
+def _as_livekit_sees(number: str, come: str) -> str:
+    """The edge's address instead of the carrier's, if the number's trunk is behind it."""
+    rows = Number.objects.filter(e164=sync.normalised(number)).select_related("trunk")
+    trunk = next((row.trunk for row in rows), None)
+    if come and trunk and trunk.via_edge and edge_sync.lets_in(trunk, come):
+        return wanted.edge_host()
+    return come
 
 
 def _without_uri(text: str) -> str:

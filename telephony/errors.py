@@ -13,6 +13,10 @@ class GatewayRefused(TelephonyError):
     """LiveKit answered and said no. Trying again will not help."""
 
 
+class EdgeUnavailable(TelephonyError):
+    """The SIP edge did not answer, or not as expected. Trying again later may work."""
+
+
 class TransferNotAllowed(TelephonyError):
     """A call cannot be sent there now. The text says why, and what to do."""
 

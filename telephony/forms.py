@@ -67,7 +67,7 @@ class TrunkForm(forms_media.MediaForm):
         fields = (
             "name", "direction", "enabled", "allowed_addresses", "auth_username", "address",
             "transport", "caller_ids", "max_calls", "max_calls_per_s", "daily_spend_cap",
-            *forms_media.FIELDS,
+            "via_edge", "registers", "registrar", *forms_media.FIELDS,
         )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -81,11 +81,18 @@ class TrunkForm(forms_media.MediaForm):
         except shapes.Misshapen as reason:
             raise ValidationError(str(reason)) from reason
 
+    def clean_registrar(self) -> str:
+        try:
+            return shapes.edge_host(self.cleaned_data["registrar"])
+        except shapes.Misshapen as reason:
+            raise ValidationError(str(reason)) from reason
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         for name in CAPS:
             if data.get(name) is None and name not in self.errors:
                 data[name] = getattr(Trunk(), name)
+        self._clean_edge(data)
         password = bool(data.get("password") or self.instance.sealed_auth_password)
         user = data.get("auth_username", "")
         if bool(user) != password and (user or data.get("password")):
@@ -94,13 +101,39 @@ class TrunkForm(forms_media.MediaForm):
                 "User name and password come together. Give both, or empty the user name.",
             )
         if data.get("direction") == Trunk.Direction.INBOUND:
-            self._clean_inbound(data, digest=bool(user and password))
+            self._clean_inbound(data, known=bool(user and password))
         elif data.get("direction") == Trunk.Direction.OUTBOUND:
             self._clean_outbound(data)
+        if data.get("registers"):
+            self._clean_user(user)
         return data
 
-    def _clean_inbound(self, data: dict[str, Any], *, digest: bool) -> None:
-        if "allowed_addresses" in data and not data["allowed_addresses"] and not digest:
+    def _clean_user(self, user: str) -> None:
+        try:
+            shapes.sip_user(user)
+        except shapes.Misshapen as reason:
+            self.add_error("auth_username", str(reason))
+
+    def _clean_edge(self, data: dict[str, Any]) -> None:
+        if data.get("via_edge") and not settings.SIP_EDGE_ADDRESS:
+            self.add_error("via_edge", "There is no SIP edge here. deploy/README.md says how.")
+        if not data.get("registers"):
+            return
+        if data.get("direction") != Trunk.Direction.INBOUND:
+            self.add_error("registers", "Only an inbound trunk registers: it is for calls to us.")
+        if not data.get("via_edge"):
+            self.add_error("registers", "LiveKit does not register. Let the trunk use the edge.")
+        if not data.get("registrar") and "registrar" not in self.errors:
+            self.add_error("registrar", "Write where to register, as sip.carrier.example.")
+
+    def _clean_inbound(self, data: dict[str, Any], *, known: bool) -> None:
+        if "allowed_addresses" not in data or data["allowed_addresses"]:
+            return
+        if data.get("via_edge") and not data.get("registers"):
+            self.add_error(
+                "allowed_addresses", "The edge lets in nobody. Write the provider's addresses."
+            )
+        elif not known:
             self.add_error(
                 "allowed_addresses",
                 "Anybody could call in. Write the provider's addresses, or user name and password.",
@@ -109,6 +142,11 @@ class TrunkForm(forms_media.MediaForm):
     def _clean_outbound(self, data: dict[str, Any]) -> None:
         if "address" in data and not data["address"]:
             self.add_error("address", "An outbound trunk needs the provider's host.")
+        elif data.get("via_edge") and data.get("address"):
+            try:
+                shapes.edge_host(data["address"])
+            except shapes.Misshapen as reason:
+                self.add_error("address", str(reason))
         if "caller_ids" in data and not data["caller_ids"]:
             self.add_error("caller_ids", "An outbound trunk needs at least one number to show.")
 

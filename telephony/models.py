@@ -23,6 +23,13 @@ class SyncState(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
+class RegistrationState(models.TextChoices):
+    WAITING = "waiting", "Registering"
+    REGISTERED = "registered", "Registered"
+    REFUSED = "refused", "Refused"
+    SILENT = "silent", "No answer"
+
+
 class Synced(models.Model):
     """A row of which LiveKit holds a copy."""
 
@@ -69,6 +76,24 @@ class Trunk(MediaSettings, Synced):
     caller_ids = models.JSONField(
         default=list, blank=True, help_text="Outbound: numbers shown to the called party."
     )
+    via_edge = models.BooleanField(
+        "through the SIP edge", default=False,
+        help_text="Calls go through the edge, which registers, speaks TLS and guards the door.",
+    )  # fmt: skip
+    registers = models.BooleanField(
+        "register", default=False,
+        help_text="The carrier sends calls only to who has registered with user name and password.",
+    )  # fmt: skip
+    registrar = models.CharField(
+        max_length=255, blank=True, help_text="Host or host:port at which the edge registers."
+    )
+    # what the edge told last: telephony/edge_sync.py
+    registration_state = models.CharField(
+        max_length=10, blank=True, choices=RegistrationState.choices, editable=False
+    )
+    registration_text = models.TextField("registration", blank=True, editable=False)
+    registered_at = models.DateTimeField(null=True, blank=True, editable=False)
+    registered_until = models.DateTimeField(null=True, blank=True, editable=False)
     enabled = models.BooleanField(default=True)
     # what calls we make over it may take; enforced by telephony.caps
     max_calls = models.PositiveSmallIntegerField(

@@ -117,6 +117,23 @@ def _host_bits(text: str) -> str:
         return ""
 
 
+def edge_host(text: str) -> str:
+    """host or host:port as the edge writes it into messages. Raises Misshapen."""
+    text = sip_host(text)
+    if text and not re.fullmatch(r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?", text):
+        raise Misshapen(f"“{text}” is no host. Write a name or an IPv4 address, and a port if any.")
+    return text
+
+
+def sip_user(text: str) -> str:
+    """The name we register under, as it stands in a SIP address. Raises Misshapen."""
+    if not re.fullmatch(r"[\w.!~*'()&=+$,?/%-]{1,120}", text, re.ASCII):
+        raise Misshapen(
+            f"“{text}” is no SIP user name. Write the part before the @, without blanks."
+        )
+    return text
+
+
 def sip_host(text: str) -> str:
     """host or host:port of a provider, as LiveKit wants it. Raises Misshapen."""
     text = text.strip()

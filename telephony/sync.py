@@ -56,7 +56,8 @@ class OutboundTrunkSpec(MediaSpec):
     numbers: tuple[str, ...]
     auth_username: str = ""
     auth_password: str = field(default="", repr=False)
-    from_host: str = ""
+    headers: tuple[tuple[str, str], ...] = ()  # of each INVITE, sorted
+    from_host: str = ""  # empty: LiveKit's own address
     destination_country: str = ""
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from telephony import (
     carrier_calls,
     delivering,
+    edge_sync,
     idempotency,
     inbox,
     orders,
@@ -18,7 +19,7 @@ from telephony import (
     watch,
     wiring,
 )
-from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.errors import EdgeUnavailable, GatewayRefused, GatewayUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +111,20 @@ def audit(**_newer: object) -> None:
     with wiring.single_flight("push", lease_s=PUSH_LEASE_S, wait_s=0) as mine:
         if mine:
             _unless_away(push.push)
+
+
+@shared_task
+def sync_edge(**_newer: object) -> None:
+    """Tell the SIP edge who may call and as whom to register, and ask how that goes. Compares
+    first, so a second run does nothing."""
+    if not edge_sync.enabled():
+        return
+    with wiring.single_flight("edge", lease_s=PUSH_LEASE_S, wait_s=5) as mine:
+        if mine:
+            try:
+                edge_sync.sync(now=timezone.now(), edge=wiring.edge())
+            except EdgeUnavailable as trouble:
+                log.warning("the SIP edge is away", extra={"reason": str(trouble)})
 
 
 @shared_task

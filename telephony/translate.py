@@ -41,7 +41,7 @@ _INBOUND = {
 }  # fmt: skip
 _OUTBOUND = {
     "sip_trunk_id", "name", "metadata", "address", "transport", "numbers", "auth_username",
-    "auth_password", "created_at", "updated_at", "media", "include_headers",
+    "auth_password", "created_at", "updated_at", "media", "include_headers", "headers",
     "headers_to_attributes", "from_host", "destination_country",
 }  # fmt: skip
 _RULE = {
@@ -85,6 +85,7 @@ def outbound_message(spec: OutboundTrunkSpec) -> SIPOutboundTrunkInfo:
         numbers=spec.numbers,
         auth_username=spec.auth_username,
         auth_password=spec.auth_password,
+        headers=dict(spec.headers),
         from_host=spec.from_host,
         destination_country=spec.destination_country,
         **_media_message(spec),
@@ -189,6 +190,7 @@ def live_outbound(info: SIPOutboundTrunkInfo) -> LiveTrunk:
         numbers=tuple(info.numbers),
         auth_username=info.auth_username,
         auth_password=info.auth_password,
+        headers=tuple(sorted(info.headers.items())),
         from_host=info.from_host,
         destination_country=info.destination_country,
         extras=_extras(info, _OUTBOUND) + _media_extras(info),

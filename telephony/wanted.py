@@ -20,6 +20,9 @@ from telephony.sync import (
     TrunkSpec,
 )
 
+NO_EDGE = "There is no SIP edge. Set it up (deploy/README.md), or take the trunk off it."
+EDGE_HEADER = "X-Edge-Trunk"  # tells the edge which carrier a call goes to (deploy/edge/routes.cfg)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -45,8 +48,12 @@ def _inbound(row: Trunk, password: str) -> Wanted:
     numbers = sorted(number.e164 for number in row.numbers.all())
     if not numbers:
         return Wanted(problem="The trunk has no number, so it would take any call. Add a number.")
-    networks = tuple(_networks(row.allowed_addresses))
-    if not networks and not (row.auth_username and password):
+    if row.via_edge and not edge_host():
+        return Wanted(problem=NO_EDGE)
+    networks = tuple(_networks(sources(row)))
+    # who registers shows name and password to the carrier, and is not shown them by it
+    user, password = ("", "") if row.registers else (row.auth_username, password)
+    if not networks and not (user and password):
         return Wanted(
             problem="Anybody could call in. Add the provider's addresses, or name and password."
         )
@@ -57,7 +64,7 @@ def _inbound(row: Trunk, password: str) -> Wanted:
             numbers=tuple(form for e164 in numbers for form in sync.written_forms(e164)),
             allowed_addresses=networks,
             ringing_timeout_s=settings.RINGING_SECONDS,
-            auth_username=row.auth_username,
+            auth_username=user,
             auth_password=password,
             **_media(row),
         )
@@ -67,16 +74,20 @@ def _inbound(row: Trunk, password: str) -> Wanted:
 def _outbound(row: Trunk, password: str) -> Wanted:
     if not row.address or not row.caller_ids:
         return Wanted(problem="An outbound trunk needs an address and a number to show. Add both.")
+    if row.via_edge and not edge_host():
+        return Wanted(problem=NO_EDGE)
+    by_edge = row.via_edge
     return Wanted(
         spec=OutboundTrunkSpec(
             tag=sync.trunk_tag(row.pk),
             name=row.name,
-            address=row.address,
-            transport=row.transport,
+            address=settings.SIP_EDGE_ADDRESS if by_edge else row.address,
+            transport="udp" if by_edge else row.transport,
+            headers=((EDGE_HEADER, str(row.pk)),) if by_edge else (),
             numbers=tuple(row.caller_ids),
             auth_username=row.auth_username,
             auth_password=password,
-            from_host=row.from_host,
+            from_host=row.from_host or (row.address.partition(":")[0] if by_edge else ""),
             destination_country=row.destination_country,
             **_media(row),
         )
@@ -129,8 +140,22 @@ def unknown_trunk(rows: Iterable[Trunk]) -> Wanted:
     so LiveKit refuses such a call by itself after the ringing time-out.
     """
     inbound = [t for t in rows if t.enabled and t.direction == Trunk.Direction.INBOUND]
-    networks = sorted({net for row in inbound for net in _networks(row.allowed_addresses)})
+    networks = sorted({net for row in inbound for net in _networks(sources(row))})
     return Wanted(spec=unknown_trunk_spec(networks)) if networks else Wanted()
+
+
+def sources(row: Trunk) -> list[str]:
+    """Where LiveKit sees the calls of an inbound trunk come from: the edge, if it is between.
+
+    Which carriers may call the edge is in its own list.
+    """
+    if row.via_edge:
+        return [edge_host()] if edge_host() else []
+    return list(row.allowed_addresses)
+
+
+def edge_host() -> str:
+    return str(settings.SIP_EDGE_ADDRESS).rpartition(":")[0]
 
 
 def _networks(addresses: Iterable[str]) -> Iterable[str]:

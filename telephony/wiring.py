@@ -8,6 +8,7 @@ from time import monotonic, sleep
 from django.conf import settings
 from django.core.cache import cache
 
+from telephony.edge import Edge, KamailioEdge
 from telephony.gateway import Gateway, LiveKitGateway
 
 
@@ -18,6 +19,10 @@ def gateway() -> Gateway:
         secret=settings.LIVEKIT_API_SECRET,
         agent_name=settings.AGENT_NAME,
     )
+
+
+def edge() -> Edge:
+    return KamailioEdge(url=settings.SIP_EDGE_RPC_URL, token=settings.SIP_EDGE_TOKEN)
 
 
 @contextmanager

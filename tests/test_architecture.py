@@ -53,6 +53,7 @@ PURE = {
     "telephony/hook_signature.py",
     "telephony/hook_address.py",
     "telephony/hook_door.py",
+    "telephony/edge.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",
     "deploy",

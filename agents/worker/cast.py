@@ -65,8 +65,10 @@ class Cast:
 
     async def change(self, digest: str) -> str:
         """The number has a project of its own: what was built for the rule's is thrown away."""
-        if self.talk and self.talk.session:
-            await self.talk.session.aclose()
+        if self.talk and (session := self.talk.session):
+            # its closing must not stop line and ear, which the next one uses
+            session.input.audio = session.output.audio = None
+            await session.aclose()
             await self.talk.aclose()
         self.talk = self.bot = self.plan = None
         return await self.prepare(await self.load(digest), digest)

@@ -8,18 +8,23 @@ from shlex import quote
 
 import yaml
 
-from deploy.embedded.home import ROOT, Home, port_range
+from deploy.edge import config as edge
+from deploy.embedded.home import ROOT, Home, Trouble, port_range
 
 
 def write(home: Home) -> None:
     _write(home.run / "redis.conf", redis(home))
     _write(home.run / "livekit.yaml", livekit(home))
     _write(home.run / "sip.yaml", sip(home))
+    if home.has_edge:
+        for name, text in edge.files(the_edge(home)).items():
+            _write(home.run / "edge" / name, text)
     _write(home.run / "supervisord.conf", supervisord(home))
 
 
 def _write(path: Path, text: str) -> None:
     """Secrets are inside: only the owner may read."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(text)
 
@@ -87,6 +92,14 @@ def sip(home: Home) -> str:
     )
 
 
+def the_edge(home: Home) -> edge.Edge:
+    """Loopback on both sides: for trying it out, and for tests."""
+    try:
+        return edge.from_environment(home.env, home.run / "edge")
+    except edge.BadEdge as reason:
+        raise Trouble(str(reason)) from reason
+
+
 def socket_path(home: Home) -> Path:
     """supervisord's unix socket; the kernel allows 107 characters."""
     path = home.run / "supervisor.sock"
@@ -131,6 +144,7 @@ def commands(home: Home) -> dict[str, str]:
         "s3": f"{binaries}/versitygw --port 127.0.0.1:{home.env['S3_PORT']} posix {s3}",
         "livekit-server": f"{binaries}/livekit-server --config {run}/livekit.yaml",
         "livekit-sip": f"{binaries}/livekit-sip --config {run}/sip.yaml",
+        **({"edge": edge.command(home.run / "edge")} if home.has_edge else {}),
         "web": f"{scripts}/gunicorn contactcenter.wsgi --bind 127.0.0.1:{home.env['WEB_PORT']}"
         " --worker-class gthread --workers 1 --threads 8 --graceful-timeout 5",
         "celery": f"{scripts}/celery -A contactcenter worker --concurrency 2 --loglevel INFO"

@@ -22,6 +22,8 @@ PORTS = {
     "S3_PORT": "7070",
     "WORKER_PORT": "8081",
 }
+# of the SIP edge, which is there with EDGE=1 only
+EDGE_PORTS = {"EDGE_PORT": "5160", "EDGE_INNER_PORT": "5162", "EDGE_RPC_PORT": "5164"}
 RANGES = {"LIVEKIT_UDP_PORTS": "50000-50200", "SIP_RTP_PORTS": "10000-10200"}
 
 
@@ -46,6 +48,15 @@ class Home:
         return int(self.env[name])
 
     @property
+    def has_edge(self) -> bool:
+        return self.env.get("EDGE") == "1"
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """Names of the ports we listen on."""
+        return (*PORTS, *EDGE_PORTS) if self.has_edge else (*PORTS,)
+
+    @property
     def admin_url(self) -> str:
         return f"{self.env['PUBLIC_URL']}/admin/"
 
@@ -57,8 +68,8 @@ class Home:
 def load(environ: Mapping[str, str] = os.environ) -> Home:
     """Read `.env`, then the process's environment, which wins; make secrets on first use."""
     given = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
-    env = {**PORTS, **RANGES, **given, **{k: v for k, v in environ.items() if v}}
-    for name in PORTS:
+    env = {**PORTS, **EDGE_PORTS, **RANGES, **given, **{k: v for k, v in environ.items() if v}}
+    for name in (*PORTS, *EDGE_PORTS):
         _check_port(name, env[name])
     for name in RANGES:
         port_range(name, env[name])
@@ -79,6 +90,7 @@ def _derived(env: dict[str, str], data: Path) -> dict[str, str]:
         "REDIS_URL": f"redis://127.0.0.1:{env['REDIS_PORT']}/0",
         "LIVEKIT_URL": f"ws://127.0.0.1:{env['LIVEKIT_PORT']}",
         "LIVEKIT_API_KEY": env.get("LIVEKIT_API_KEY", "contactcenter"),
+        **_edge(env),
         "S3_ENDPOINT": f"http://127.0.0.1:{env['S3_PORT']}",
         "PUBLIC_URL": web,
         "CONTROL_URL": web,
@@ -88,8 +100,21 @@ def _derived(env: dict[str, str], data: Path) -> dict[str, str]:
         # boto3 and others would ask a proxy of this machine for our own loopback addresses
         "NO_PROXY": _no_proxy(env),
         "no_proxy": _no_proxy(env),
-        "PATH": f"{ROOT / '.venv' / 'bin'}:{env.get('PATH', '')}",
+        # Kamailio lies where only root looks
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{env.get('PATH', '')}:/usr/sbin",
         "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _edge(env: dict[str, str]) -> dict[str, str]:
+    if env.get("EDGE") != "1":
+        return {}
+    return {
+        "SIP_EDGE_ADDRESS": f"127.0.0.1:{env['EDGE_INNER_PORT']}",
+        "SIP_EDGE_RPC_URL": f"http://127.0.0.1:{env['EDGE_RPC_PORT']}/rpc",
+        "EDGE_OUTER": "127.0.0.1",
+        "SIP_PUBLIC_IP": "127.0.0.1",
+        "EDGE_TARGETS": f"127.0.0.1:{env['SIP_PORT']}",
     }
 
 
@@ -106,6 +131,7 @@ def _secrets(path: Path) -> dict[str, str]:
         "LIVEKIT_API_SECRET": secrets.token_urlsafe(36),
         "SEAL_KEY": new_key(),
         "WORKER_TOKEN": secrets.token_urlsafe(32),
+        "SIP_EDGE_TOKEN": secrets.token_urlsafe(32),
         "S3_ACCESS_KEY": f"cc{secrets.token_hex(8)}",
         "S3_SECRET_KEY": secrets.token_urlsafe(30),
         "ADMIN_PASSWORD": secrets.token_urlsafe(12),

@@ -55,6 +55,8 @@ def _check(home: Home) -> None:
     missing = [n for n in ("livekit-server", "livekit-sip", "versitygw") if not _binary(n)]
     if missing or not shutil.which("redis-server"):
         raise Trouble(f"Not installed: {', '.join(missing) or 'redis-server'}. Run `make setup`.")
+    if home.has_edge and not shutil.which("kamailio", path=home.env["PATH"]):
+        raise Trouble("EDGE=1 needs Kamailio: apt install kamailio kamailio-tls-modules.")
     free = shutil.disk_usage(home.data).free / 1e9
     if free < NEEDED_GB:
         raise Trouble(
@@ -88,9 +90,10 @@ def _start(home: Home) -> None:
     manage(home, "demoproject", title="demo project")
     _begin(home, "livekit-server", "web")
     _ready(home, by_name["livekit-server"])
-    _begin(home, "livekit-sip", "celery", "beat", "worker")
+    edge = ("edge",) if home.has_edge else ()
+    _begin(home, "livekit-sip", *edge, "celery", "beat", "worker")
     manage(home, "synclivekit", "--apply", title="lines")
-    _ready(home, *(by_name[n] for n in ("web", "livekit-sip", "celery", "beat", "worker")))
+    _ready(home, *(by_name[n] for n in ("web", "livekit-sip", *edge, "celery", "beat", "worker")))
 
 
 def _begin(home: Home, *names: str) -> None:

@@ -24,11 +24,15 @@ class Part:
 def all_parts(home: Home) -> tuple[Part, ...]:
     """In the order they start."""
     env = home.env
+    # it answers nobody before it was told who may call: its RPC says that it runs
+    edge = [Part(name="edge", address=f"sip:127.0.0.1:{env['EDGE_PORT']}", ready=_edge)]
+    edge = edge if home.has_edge else []
     return (
         Part(name="redis", address=f"127.0.0.1:{env['REDIS_PORT']}", ready=_redis),
         Part(name="s3", address=env["S3_ENDPOINT"], ready=_s3),
         Part(name="livekit-server", address=env["LIVEKIT_URL"], ready=_livekit),
         Part(name="livekit-sip", address=f"sip:127.0.0.1:{env['SIP_PORT']}", ready=_sip),
+        *edge,
         Part(name="web", address=home.admin_url, ready=_web),
         Part(name="celery", address="", ready=_celery),
         Part(name="beat", address="", ready=lambda home: any(home.run.glob("beat*"))),
@@ -83,6 +87,10 @@ def _s3(home: Home) -> bool:
 
 def _livekit(home: Home) -> bool:
     return _status(home.env["LIVEKIT_URL"].replace("ws", "http", 1))[0] == 200
+
+
+def _edge(home: Home) -> bool:
+    return _status(f"{home.env['SIP_EDGE_RPC_URL']}")[0] == 403  # without our token
 
 
 def _web(home: Home) -> bool:

@@ -5,12 +5,14 @@ import socket
 
 import psutil
 
-from deploy.embedded.home import PORTS, Home, Trouble
+from deploy.embedded.home import Home, Trouble
+
+_BOTH = {"SIP_PORT", "EDGE_PORT", "EDGE_INNER_PORT"}  # UDP as well
 
 
 def check(home: Home) -> None:
-    for name in PORTS:
-        kinds = [socket.SOCK_STREAM] + ([socket.SOCK_DGRAM] if name == "SIP_PORT" else [])
+    for name in home.ports:
+        kinds = [socket.SOCK_STREAM] + ([socket.SOCK_DGRAM] if name in _BOTH else [])
         for kind in kinds:
             if not _free(home.port(name), kind):
                 raise Trouble(

@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,22 +34,36 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return port
 
 
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A key and its certificate for 127.0.0.1, as PEM files."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
+         "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+         "-out", certificate], check=True, capture_output=True,
+    )  # fmt: skip
+    return key, certificate
+
+
 def program(name: str) -> str:
-    found = shutil.which(name, path=f"{BIN_DIR}{os.pathsep}{os.environ['PATH']}")
+    found = shutil.which(name, path=f"{BIN_DIR}{os.pathsep}{os.environ['PATH']}:/usr/sbin")
     assert found, f"{name} is not installed; run make setup"
     return found
 
 
 @contextmanager
-def running(*command: str, log: Path, port: int) -> Iterator[None]:
-    """A server from the moment it listens on `port` until the block is left."""
+def running(*command: str, log: Path, port: int, kindly: bool = False) -> Iterator[None]:
+    """A server from the moment it listens on `port` until the block is left.
+
+    `kindly`: it has processes of its own, which it stops when it is asked to.
+    """
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
         _wait_for(port, process, log)
         yield
     finally:
-        process.kill()
+        process.terminate() if kindly else process.kill()
         process.wait()
 
 
@@ -64,7 +78,9 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def media_plane(home: Path, *, hook_url: str = "", sip: bool = False) -> Iterator[MediaPlane]:
+def media_plane(
+    home: Path, *, hook_url: str = "", sip: bool = False, sip_more: Mapping[str, object] = {}
+) -> Iterator[MediaPlane]:
     with ExitStack() as stack:
         redis = free_port()
         stack.enter_context(_redis(home, redis))
@@ -77,7 +93,9 @@ def media_plane(home: Path, *, hook_url: str = "", sip: bool = False) -> Iterato
         if sip:
             sip_port, health = free_port(socket.SOCK_DGRAM), free_port()
             config = home / "sip.yaml"
-            config.write_text(yaml.safe_dump(_sip_config(sip_port, health, port, redis)))
+            config.write_text(
+                yaml.safe_dump(_sip_config(sip_port, health, port, redis) | dict(sip_more))
+            )
             command = (program("livekit-sip"), "--config", str(config))
             stack.enter_context(running(*command, log=home / "sip.log", port=health))
         yield MediaPlane(

@@ -39,6 +39,8 @@ OUTBOUND = OutboundTrunkSpec(
     numbers=("+12025550100",),
     auth_username="user",
     auth_password="secret",
+    headers=(("X-Edge-Trunk", "7"),),
+    from_host="sip.example.com",
 )
 
 

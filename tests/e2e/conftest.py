@@ -11,7 +11,7 @@ from tests.e2e.stack import Stack
 def stack() -> Iterator[Stack]:
     """The running product. A test which breaks a part mends it before it ends."""
     with tempfile.TemporaryDirectory(prefix="cc-e2e-") as folder:
-        stack = Stack(Path(folder))
+        stack = Stack(Path(folder), EDGE="1", EDGE_RETRY_SECONDS="3")
         stack.up()
         try:
             yield stack

@@ -35,7 +35,7 @@ HOURS, REPAIR, RENT = (entry["answer"] for entry in demo.FAQ[:3])
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """Nothing of the tests' own settings: the product makes its secrets itself."""
     keep = {"PATH", "HOME", "LANG", "TESTS_ISOLATED", "GOCACHE", "TMPDIR"}
-    names = [*home.PORTS]
+    names = [*home.PORTS, *home.EDGE_PORTS]
     ports = dict(zip(names, map(str, free_ports(len(names))), strict=True))
     return {
         **{name: value for name, value in os.environ.items() if name in keep},

@@ -128,7 +128,7 @@ def test_a_carrier_which_refuses_is_done_without(stack, port):
 
     async def run():
         async with (
-            Telephone(at=port, tone=tone(700, 30)) as desk,
+            Telephone(port=port, tone=tone(700, 30)) as desk,
             stack.call(caller="+12025550382") as call,
         ):
             await ready_to_ask(call)
@@ -161,7 +161,7 @@ def test_a_carrier_which_refuses_is_done_without(stack, port):
 def test_a_busy_desk_gives_the_caller_back_to_the_bot(stack, port):
     async def run():
         async with (
-            Telephone(at=port, refuse=(486, "Busy Here")),
+            Telephone(port=port, refuse=(486, "Busy Here")),
             stack.call(caller="+12025550383") as call,
         ):
             await ready_to_ask(call)
@@ -180,7 +180,7 @@ def test_a_busy_desk_gives_the_caller_back_to_the_bot(stack, port):
 def test_a_caller_who_gives_up_while_the_desk_rings(stack, port):
     async def run():
         async with (
-            Telephone(at=port, picks_up=False) as desk,
+            Telephone(port=port, picks_up=False) as desk,
             stack.call(caller="+12025550384") as call,
         ):
             await ready_to_ask(call)
@@ -204,7 +204,7 @@ def test_a_supervisor_sends_a_call_on_and_ends_another(stack, port):
 
     async def run():
         async with (
-            Telephone(at=port, tone=tone(700, 30)) as desk,
+            Telephone(port=port, tone=tone(700, 30)) as desk,
             stack.call(caller="+12025550385") as call,
         ):
             await ready_to_ask(call)

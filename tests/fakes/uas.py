@@ -42,15 +42,15 @@ class Telephone(asyncio.DatagramProtocol):
     deaf_for: int = 0  # so many datagrams get lost first
     tone: Pcm | None = None  # played when answered; without it: echo
     password: str = ""  # demands digest (407)
-    at: int = 0  # its port; 0: any
     sdp: str | None = None  # instead of a proper answer
+    port: int = 0  # 0: any free one
     requests: list[sip.Message] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._line, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=("127.0.0.1", self.at)
+            lambda: self, local_addr=("127.0.0.1", self.port)
         )
         self.echo, self.audio = _Echo(), Audio()
         media = self.audio if self.tone is not None else self.echo
@@ -156,7 +156,9 @@ class Telephone(asyncio.DatagramProtocol):
     def _say(self, request: sip.Message, status: int, reason: str, body: str = "") -> None:
         contact = f"sip:phone@127.0.0.1:{self.port}"
         data = sip.answer(request, status, reason, "phone", contact=contact, body=body)
-        self._line.sendto(data, self._caller)
+        route = "".join(f"Record-Route: {value}\r\n" for value in request.all("record-route"))
+        first, _, rest = data.partition(b"\r\n")
+        self._line.sendto(b"\r\n".join((first, route.encode() + rest)), self._caller)
 
     def _demand(self, invite: sip.Message) -> None:
         data = sip.answer(invite, 407, "Proxy Authentication Required", "phone")

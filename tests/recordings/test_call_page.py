@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 
 from agents.entries import END_REASONS
 from recordings import wiring
@@ -192,7 +193,7 @@ def test_a_recording_which_is_not_stored_cannot_be_played(admin_client, store):
 
 @pytest.mark.parametrize(("reason", "words"), END_REASONS.items())
 def test_the_end_of_a_call_is_said_in_words(reader, reason, words):
-    assert words in page(reader, ended_call(end_reason=reason))
+    assert escape(words) in page(reader, ended_call(end_reason=reason))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from agents import presence
 from telephony import doctor, dryrun, probes, push, services, shapes
-from telephony.doctor import Level
+from telephony.findings import Level
 from telephony.models import InboundEvent, Trunk
 from tests.factories import NOW, NUMBER, make_call, make_project, make_rule, make_trunk
 

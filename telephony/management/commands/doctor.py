@@ -9,6 +9,7 @@ from django.utils import timezone
 from telephony import doctor, dryrun, shapes, testline, wiring
 from telephony.doctor import Level, Scope
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.findings import Finding
 from telephony.models import Number, Trunk
 
 STYLES = {Level.PROBLEM: "ERROR", Level.WARNING: "WARNING", Level.FINE: "SUCCESS"}
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         if any(finding.level == Level.PROBLEM for finding in found):
             raise SystemExit(1)
 
-    def _lines(self, finding: doctor.Finding) -> list[str]:
+    def _lines(self, finding: Finding) -> list[str]:
         style = getattr(self.style, STYLES[finding.level])
         first = f"{style(finding.level.upper()):8} {finding.about}: {finding.text}"
         return [first, f"         → {finding.advice}"] if finding.advice else [first]
