@@ -200,6 +200,8 @@ class PhoneCall:
             self._start(self._feel_pulse(participant, track))
 
     async def _feel_pulse(self, caller: rtc.RemoteParticipant, track: rtc.Track) -> None:
+        if self._dialler:  # while it rings nothing comes, and LiveKit tells when that is over
+            await self._picked_up.wait()
         last = await pulse.gone(self._ctx.room, caller, track, on_packets=self._on_packets)
         log.info("A caller is gone and the room did not notice", extra={"job": self._ctx.job.id})
         self._caller_left(last)
