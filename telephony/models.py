@@ -201,6 +201,7 @@ class Call(models.Model):
             models.Index(fields=["state", "-started_at", "-id"], name="call_of_a_state"),
             models.Index(fields=["project", "-started_at", "-id"], name="call_of_a_project"),
             models.Index(fields=["sip_call_id"], name="call_sip_id"),
+            models.Index(fields=["ended_at"], name="call_unexplained", condition=Q(end_reason="")),
             models.Index(fields=["caller", "-started_at"], name="call_of_caller"),
             models.Index(fields=["called", "-started_at"], name="call_to"),
             models.Index(fields=["state"], name="call_open", condition=Q(state__in=_OPEN)),

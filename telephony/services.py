@@ -1,7 +1,7 @@
 """What happens to calls. Webhooks, journal and reconciler all come through here, in any order."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -182,6 +182,7 @@ def tell_over(call: Call) -> None:
 
 # of one worker's end; another may have gone on with the call, and then knows better
 _PROVISIONAL = {"unknown", "error", "shutdown"}
+EXPLAIN_AFTER = timedelta(seconds=10)  # so long a journal may take
 
 
 def settle_reason(*, room: str, reason: str, at: datetime) -> bool:
@@ -192,13 +193,21 @@ def settle_reason(*, room: str, reason: str, at: datetime) -> bool:
     if not reason:
         return False
     touch_call(room=room, at=at)
-    known_worse = {"", "unknown"} if reason in _PROVISIONAL else {"", *_PROVISIONAL}
+    known_worse = {"", "unknown"} if reason in _PROVISIONAL else {"", "abandoned", *_PROVISIONAL}
     unknown = Q(end_reason__in=known_worse)
     still_open = Q(state__in=list(lifecycle.OPEN_STATES))  # a second bot may have taken over
     settled = Call.objects.filter(unknown | still_open, room=room).update(end_reason=reason)
     if settled and reason == "refused":  # a hook saw the caller go before we knew that we sent him
         Call.objects.filter(room=room, state=CallState.ENDED).update(state=CallState.FAILED)
     return bool(settled)
+
+
+def explain_ends(*, now: datetime) -> None:
+    """Calls which are over and of which no journal told why: no worker had taken them yet. A
+    journal which comes after all knows better."""
+    silent = Call.objects.filter(end_reason="", ended_at__lt=now - EXPLAIN_AFTER)
+    silent.filter(answered_at=None).update(end_reason="abandoned")
+    silent.update(end_reason="unknown")
 
 
 def leg(attributes: Mapping[str, str]) -> dict[str, str]:

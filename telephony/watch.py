@@ -36,6 +36,7 @@ def reconcile_calls(*, now: datetime, gateway: Gateway) -> None:
         except GatewayRefused as refusal:  # one room must not keep us from the others
             log.warning("room not reconciled", extra={"room": room.sid, "reason": str(refusal)})
     _close_gone(rooms, now, gateway)
+    services.explain_ends(now=now)
 
 
 def _reconcile(room: LiveRoom, call: Call | None, now: datetime, gateway: Gateway) -> None:

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 
-from telephony import watch
+from telephony import services, watch
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.lifecycle import CallState
 from telephony.models import Call
 from tests.factories import NOW, digest_in_use, make_call, make_rule, make_trunk
 
@@ -183,3 +184,17 @@ def test_trouble_with_one_room_does_not_keep_us_from_the_others(ringing, monkeyp
     monkeypatch.setattr(ringing, "list_participants", refused)
     watch.reconcile_calls(now=after(1), gateway=ringing)
     assert Call.objects.get().room == "call_2_def"
+
+
+def test_an_end_nobody_explains_gets_a_reason_and_a_late_journal_a_better_one(livekit):
+    """A caller who cancels before any worker has taken the call leaves no journal."""
+    over = {"state": CallState.ENDED, "ended_at": NOW}
+    make_call(room="call_rang", **over)
+    make_call(room="call_talked", answered_at=NOW, **over)
+    watch.reconcile_calls(now=NOW + timedelta(seconds=5), gateway=livekit)
+    assert {call.end_reason for call in Call.objects.all()} == {""}
+    watch.reconcile_calls(now=NOW + timedelta(seconds=11), gateway=livekit)
+    reasons = dict(Call.objects.values_list("room", "end_reason"))
+    assert reasons == {"call_rang": "abandoned", "call_talked": "unknown"}
+    services.settle_reason(room="call_rang", reason="caller", at=NOW)
+    assert Call.objects.get(room="call_rang").end_reason == "caller"
