@@ -73,6 +73,7 @@ class PhoneCall:
         self._caller: rtc.RemoteParticipant | None = None
         self._answered: tuple[float, int] | None = None  # monotonic, journal's ms
         self._picked_up = asyncio.Event()
+        self._ready = False
         self._gave_up = False
         self._ended: float | None = None  # monotonic
         self._reason = ""
@@ -126,6 +127,7 @@ class PhoneCall:
         self._take_tracks(caller)
         if self._publishing:
             await self._publishing
+        self._ready = True
         self._look_whether_answered(caller)
 
     async def _withdraw(self) -> None:
@@ -248,7 +250,9 @@ class PhoneCall:
     # --- the call --------------------------------------------------------------------------------
 
     def _look_whether_answered(self, caller: rtc.Participant) -> None:
-        if self._answered or self._reason or caller.attributes.get("sip.callStatus") != "active":
+        """Not before everything is there: a plan may be changed while the telephone is answered."""
+        active = caller.attributes.get("sip.callStatus") == "active"
+        if not self._ready or self._answered or self._reason or not active:
             return
         now = time.monotonic()
         self._answered = (now, self._journal.ms())

@@ -38,7 +38,7 @@ from telephony import demo
 from telephony.models import DestinationRule, OutboundProfile, Trunk
 project = Project.objects.get(slug=demo.SLUG)
 Trunk.objects.create(
-    name="Out", direction="outbound", address="127.0.0.1:{port}", transport="udp",
+    name="Way out for our calls", direction="outbound", address="127.0.0.1:{port}", transport="udp",
     caller_ids=["+12025550100"], auth_username="us", max_calls=3, max_calls_per_s=5,
     sealed_auth_password=seal.seal("secret", keys=settings.SEAL_KEYS), daily_spend_cap=100)
 OutboundProfile.objects.create(
@@ -50,13 +50,15 @@ from django.utils import timezone
 from telephony import demo, outbound
 from telephony.errors import CallNotAllowed
 from agents.models import Project
-from telephony.models import DestinationRule
+from telephony.models import DestinationRule, Trunk
 project = Project.objects.get(slug=demo.SLUG)
+out = Trunk.objects.get(name="Way out for our calls")
 if {allow}:
     DestinationRule.objects.create(prefix="+1202")
 for to in {numbers}:
     try:
-        outbound.request_call(to=to, project_id=project.pk, by="e2e", now=timezone.now())
+        outbound.request_call(
+            to=to, project_id=project.pk, trunk_id=out.pk, by="e2e", now=timezone.now())
     except CallNotAllowed as reason:
         print("refused:", reason)
 """

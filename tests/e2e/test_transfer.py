@@ -26,7 +26,7 @@ from agents.models import Project
 from agents.services import publish
 from telephony.models import Destination, Trunk
 trunk = Trunk.objects.create(
-    name="Out", direction="outbound", address="127.0.0.1:{port}", caller_ids=["+12025550111"],
+    name="Way out to the desk", direction="outbound", address="127.0.0.1:{port}", caller_ids=["+12025550111"],
 )
 row = Destination.objects.create(
     name="Service desk", key="desk", description="repairs and complaints", for_people=True,
@@ -41,7 +41,7 @@ from agents.models import Project
 from agents.services import publish
 from telephony.models import Destination, Trunk
 Destination.objects.all().delete()
-Trunk.objects.filter(name="Out").delete()
+Trunk.objects.filter(name="Way out to the desk").delete()
 for project in Project.objects.filter(published__isnull=False, rules__isnull=False).distinct():
     publish(project_id=project.pk, by="tests", now=timezone.now())
 """
