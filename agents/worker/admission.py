@@ -6,6 +6,9 @@ A call for which there is no slot is left to other workers; if none takes it, th
 
 import asyncio
 import logging
+import os
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +27,11 @@ log = logging.getLogger(__name__)
 OTHERS_S = 0.4  # so long another worker has to take the call
 ASK_S = 3.0
 BUSIEST_LOAD = 0.6  # the server offers nothing to workers above 0.7
+# Beginning a call takes most of a second of a core. Of those which begin within so long …
+BEGINNING_S = 3.0
+# … a ready process may take each; beyond them so many for each core, whose process is to be made.
+# More would all ring for long; refused at once, a caller can be sent elsewhere.
+COLD_PER_CORE = 1
 
 AGENT = api.ParticipantInfo.Kind.AGENT
 SIP = api.ParticipantInfo.Kind.SIP
@@ -35,8 +43,20 @@ class Jobs(Protocol):
 
 
 class Admission:
-    def __init__(self, config: Config, jobs: Jobs | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        jobs: Jobs | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        cores: int = 0,
+    ) -> None:
+        """`clock`: monotonic seconds; `cores`: 0 for those of this machine."""
         self._config = config
+        self._clock = clock
+        self._cold = COLD_PER_CORE * (cores or len(os.sched_getaffinity(0)))
+        self._begun: deque[float] = deque()
+        self.ready: Callable[[], int] = lambda: 0  # processes waiting for a call
         self.jobs = jobs  # the server, which is made after us
         # hears how many calls there are, and how many could still come: more warm processes than
         # that are wasted work, and making them in a burst would slow down its calls
@@ -57,16 +77,23 @@ class Admission:
 
     async def on_request(self, request: "JobRequest") -> None:
         # no await before the slot is taken: requests of a burst are counted one by one
-        if self.taken() >= self._config.slots:
+        if self.taken() >= self._config.slots or not self._can_begin():
             await self._refuse(request)
             return
         self._coming.add(request.id)
+        self._begun.append(self._clock())
         self.on_taken()
         self.on_load(self.taken(), self._config.slots - self.taken())
         try:
             await request.accept(name="agent")
         finally:
             self._coming.discard(request.id)
+
+    def _can_begin(self) -> bool:
+        """Whether one more caller would be answered soon."""
+        while self._begun and self._begun[0] <= self._clock() - BEGINNING_S:
+            self._begun.popleft()
+        return self.ready() > len(self._coming) or len(self._begun) < self._cold
 
     async def _refuse(self, request: "JobRequest") -> None:
         await request.reject(terminate=False)
@@ -88,7 +115,7 @@ class Admission:
         except Exception:
             log.exception("Refusing a call failed", extra={"job": request.id})
         else:
-            log.warning("All slots are taken; a call was refused", extra={"job": request.id})
+            log.warning("No room for one more; a call was refused", extra={"job": request.id})
 
     def hang_up(self, room: str) -> None:
         """End a call whose process died: its caller hears nothing any more."""

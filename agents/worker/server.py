@@ -66,6 +66,7 @@ async def _serve(
     server = admission.jobs = build(config, admission, plugins)
     waiting = Pool(server, config.idle_processes)
     admission.on_load, admission.on_taken = waiting.load, waiting.taken
+    admission.ready = waiting.idle
     keeper.idle, keeper.on_new_providers = waiting.idle, waiting.renew
     server.on("worker_registered", lambda *_: setattr(keeper, "registered", True))
     courier = Courier(config, desk, on_orphan=admission.hang_up)

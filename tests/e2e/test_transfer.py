@@ -26,7 +26,8 @@ from agents.models import Project
 from agents.services import publish
 from telephony.models import Destination, Trunk
 trunk = Trunk.objects.create(
-    name="Way out to the desk", direction="outbound", address="127.0.0.1:{port}", caller_ids=["+12025550111"],
+    name="Way out to the desk", direction="outbound", address="127.0.0.1:{port}",
+    caller_ids=["+12025550111"],
 )
 row = Destination.objects.create(
     name="Service desk", key="desk", description="repairs and complaints", for_people=True,

@@ -48,7 +48,9 @@ def admission(tmp_path, monkeypatch, turned_away):
         turned_away.append(request.id)
 
     monkeypatch.setattr(Admission, "_turn_away", turn_away)
-    return Admission(a_config(tmp_path, slots=5), Server())
+    made = Admission(a_config(tmp_path, slots=5), Server())
+    made.ready = lambda: 9
+    return made
 
 
 async def test_of_six_calls_at_once_five_are_taken_and_the_sixth_is_turned_away(
@@ -85,3 +87,33 @@ async def test_a_full_worker_never_looks_too_busy_to_be_asked(admission):
     for n in range(5):
         await admission.on_request(Request(f"AJ_{n}", admission.jobs))
     assert 0 < admission.load(None) < 0.7
+
+
+async def test_a_burst_takes_the_ready_processes_and_one_more_for_each_core(tmp_path, monkeypatch):
+    """More would all ring for long. A moment later the next ones are taken."""
+    now = [0.0]
+    admission: Any = Admission(
+        a_config(tmp_path, slots=20), Server(), clock=lambda: now[0], cores=2
+    )
+    monkeypatch.setattr(admission, "_turn_away", lambda request: asyncio.sleep(0))
+    admission.ready = lambda: 1
+
+    async def offer(count):
+        requests = [Request(f"AJ_{now[0]}_{n}", admission.jobs) for n in range(count)]
+        await asyncio.gather(*(admission.on_request(request) for request in requests))
+        return [request.answer for request in requests]
+
+    assert await offer(4) == ["accepted"] * 2 + ["left to others"] * 2
+    admission.ready = lambda: 0
+    assert await offer(1) == ["left to others"]
+    now[0] = 3.0
+    assert await offer(3) == ["accepted"] * 2 + ["left to others"]
+
+
+async def test_a_ready_process_takes_a_call_however_many_have_just_begun(tmp_path):
+    admission: Any = Admission(a_config(tmp_path, slots=20), Server(), clock=lambda: 0.0, cores=1)
+    admission.ready = lambda: 5
+    requests = [Request(f"AJ_{n}", admission.jobs) for n in range(5)]
+    for request in requests:
+        await admission.on_request(request)
+    assert [request.answer for request in requests] == ["accepted"] * 5
