@@ -38,6 +38,8 @@ class Decision:
     words: str = ""  # spoken: the message, what comes before a voicemail or a transfer
     number: str = ""  # forward: E.164
     cause: int = BUSY  # refuse: Q.850
+    trunk: str = ""  # LiveKit's id: over it callers are sent on whom their carrier keeps
+    caller_id: str = ""  # shown then; empty: the trunk's first
     plan: str = ""  # digest, if the number has a project of its own; empty: the rule's
     priority: int = 0  # 0 to 9
     limit_s: int = 120  # voicemail: at most so long

@@ -47,7 +47,18 @@ def policy_of(entrance: Entrance) -> Policy:
         limit_s=entrance.voicemail_limit_s,
         silence_s=entrance.voicemail_silence_s,
         lookup=_lookup(entrance),
+        **_line(entrance),
     )
+
+
+def _line(entrance: Entrance) -> dict[str, str]:
+    """Over which callers are sent on, if LiveKit has it. Shown is the number they dialled, where
+    the trunk may show it."""
+    trunk = entrance.overflow_trunk
+    if trunk is None or not trunk.enabled or not trunk.remote_id:
+        return {}
+    ours = entrance.number.e164
+    return {"trunk": trunk.remote_id, "caller_id": ours if ours in trunk.caller_ids else ""}
 
 
 def _lookup(entrance: Entrance) -> Lookup | None:
@@ -61,7 +72,9 @@ def _lookup(entrance: Entrance) -> Lookup | None:
 
 
 def _entrances(plan: str, called: str) -> Any:
-    rows = Entrance.objects.select_related("number", "schedule", "project__published")
+    rows = Entrance.objects.select_related(
+        "number", "schedule", "project__published", "overflow_trunk"
+    )
     if called:
         return rows.filter(number__e164=f"+{digits(called)}")
     project = PublishedPlan.objects.filter(digest=plan).values("project")

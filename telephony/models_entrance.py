@@ -80,7 +80,9 @@ class Entrance(models.Model):
     overflow_trunk = models.ForeignKey(
         Trunk, models.SET_NULL, null=True, blank=True, related_name="+",
         limit_choices_to={"direction": Trunk.Direction.OUTBOUND},
-        verbose_name="over trunk", help_text="The outbound trunk which calls that number.",
+        verbose_name="over trunk",
+        help_text="The outbound trunk which calls that number. Also the one outside the opening "
+        "hours, and the project's fallback number, where the caller's carrier does not send him.",
     )  # fmt: skip
 
     class Meta:

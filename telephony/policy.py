@@ -35,6 +35,8 @@ class Policy:
     limit_s: int = 120
     silence_s: int = 4
     lookup: Lookup | None = None
+    trunk: str = ""  # LiveKit's id of the line callers are sent on over; empty: by REFER only
+    caller_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ def decide(policy: Policy, caller: Caller, now: datetime) -> Decision:
     base = Decision(
         plan=policy.plan, cause=policy.cause, limit_s=policy.limit_s, silence_s=policy.silence_s,
         priority=max(policy.priority, caller.priority), lookup=policy.lookup,
+        trunk=policy.trunk, caller_id=policy.caller_id,
     )  # fmt: skip
     if caller.rule != "allow" and _is_barred(policy, caller):
         return _by(base, policy.blocked, "blocked")

@@ -1,10 +1,10 @@
-"""How a call is ended by us: last words, a transfer where there is a number, else a BYE."""
+"""How a call is ended by us: last words, then a BYE."""
 
 import asyncio
 import logging
 from pathlib import Path
 
-from livekit import api, rtc
+from livekit import api
 from livekit.agents import JobContext
 
 from agents.plan import CallPlan
@@ -16,7 +16,6 @@ log = logging.getLogger(__name__)
 
 HANG_UP_S = 3.0
 LAST_SOUND_S = 0.25  # between the last sound leaving us and its end at the caller's ear
-TRANSFER_S = 10.0  # so long another telephone may take to say that it rings
 APOLOGY = "We are sorry. This line cannot take your call at the moment. Please call again later."
 APOLOGY_FILE = "apology.wav"
 
@@ -48,23 +47,6 @@ class Farewell:
             if ready.has(plan.apology):
                 return ready.renamed(plan.apology, APOLOGY)
         return Prepared({APOLOGY: read_wav(apology_path(self._config))})
-
-    async def transfer(self, caller: rtc.Participant, number: str) -> bool:
-        """Send the caller elsewhere (REFER). False if the carrier refuses or does not answer."""
-        request = api.TransferSIPParticipantRequest(
-            room_name=self._ctx.room.name, participant_identity=caller.identity,
-            transfer_to=f"tel:{number}", play_dialtone=True,
-        )  # fmt: skip
-        try:
-            await asyncio.wait_for(self._ctx.api.sip.transfer_sip_participant(request), TRANSFER_S)
-        except Exception as reason:  # whatever it is, the caller must not be left in silence
-            log.warning(
-                "A transfer failed",
-                extra={"job": self._ctx.job.id, "error": type(reason).__name__},
-            )
-            return False
-        self.hung_up = True
-        return True
 
     async def hang_up(self) -> None:
         await self._mouth.drained()

@@ -18,6 +18,7 @@ from agents.worker.journal import Journal
 from agents.worker.line import Ear, Mouth
 from agents.worker.mailbox import Mailbox
 from agents.worker.reception import Reception
+from agents.worker.through import Through
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +27,13 @@ REFUSE_S = 0.5  # so long livekit-sip may take to refuse with our cause
 
 class Porter:
     def __init__(
-        self, ctx: JobContext, config: Config, journal: Journal, mouth: Mouth, farewell: Farewell
-    ) -> None:
+        self, ctx: JobContext, config: Config, journal: Journal, mouth: Mouth, farewell: Farewell,
+        through: Through,
+    ) -> None:  # fmt: skip
         self._ctx = ctx
-        self._journal = journal
         self._mouth = mouth
         self._farewell = farewell
+        self._through = through
         self._reception = Reception(config, journal)
         self._mailbox: Mailbox | None = None
 
@@ -81,7 +83,7 @@ class Porter:
         self, talk: Conversation | None, caller: rtc.Participant, plan: CallPlan | None,
         folder: Path,
     ) -> str:  # fmt: skip
-        """The call is answered. Returns why it ends, a key of END_REASONS."""
+        """The call is answered. Returns why it ends, a key of END_REASONS; empty if it ended."""
         bot = talk.bot if talk else None
         if talk:
             talk.hush()
@@ -92,19 +94,16 @@ class Porter:
             await bot.recite(self.decision.words)
             await self._mouth.drained()
         forwards = self.decision.action == "forward"
-        if forwards and await self._forward(caller, self.decision.number):
-            return "transferred"
+        if forwards and await self.forward(caller, self.decision.number):
+            return ""
         if forwards or not bot:
             await self._farewell.apologise(plan, folder)
         return self.decision.reason
 
-    async def _forward(self, caller: rtc.Participant, number: str) -> bool:
+    async def forward(self, caller: rtc.Participant, number: str) -> bool:
         """Only a leg which was answered can be referred: LiveKit refuses to before."""
         await asyncio.sleep(LAST_SOUND_S)
-        done = await self._farewell.transfer(caller, number)
-        outcome = "to the number set for this" if done else "refused by the carrier"
-        self._journal.write("tool", name="transfer", outcome=outcome)
-        return done
+        return await self._through.forward(caller, number, self.decision)
 
     def digit(self, digit: str) -> None:
         if self._mailbox:

@@ -63,7 +63,9 @@ class PhoneCall:
             ctx, settings, self._journal, self._ear, self._mouth,
             start=self._start, end=self.end, sent_on=self._sent_on,
         )  # fmt: skip
-        self._porter = Porter(ctx, settings, self._journal, self._mouth, self._farewell)
+        self._porter = Porter(
+            ctx, settings, self._journal, self._mouth, self._farewell, self._through
+        )
         self._tape = Tape(settings, ctx.job.id, self._journal)
         self._cast = Cast(settings, self._journal, self._health, self._ear, self._mouth)
         self._cast.end, self._cast.give_up, self._cast.facts = (
@@ -244,7 +246,7 @@ class PhoneCall:
             self._cast.bot.failed()
 
     def _on_close(self, event: CloseEvent) -> None:
-        if event.reason == CloseReason.ERROR:
+        if event.reason == CloseReason.ERROR and not self._gave_up:
             self._start(self._apologise())
 
     # --- the call --------------------------------------------------------------------------------
@@ -282,7 +284,8 @@ class PhoneCall:
         reason = await self._porter.serve(
             self._cast.talk, caller, self._cast.plan, self._cast.folder
         )
-        self.end(reason)
+        if reason:
+            self.end(reason)
 
     def _record(self, began: float) -> None:
         assert self._answered is not None
@@ -343,11 +346,7 @@ class PhoneCall:
             await self._cast.talk.interrupt()
         await self._farewell.apologise(self._cast.plan, self._cast.folder)
         number = self._cast.plan.fallback_number if self._cast.plan else ""
-        if number and self._caller and await self._farewell.transfer(self._caller, number):
-            self._journal.write("tool", name="transfer", outcome="to the fallback number")
-            self._reason = self._reason or "transferred"
-            self._gone("transferred")
-        else:
+        if not (number and self._caller and await self._porter.forward(self._caller, number)):
             self.end("providers")
 
     # --- the end ---------------------------------------------------------------------------------

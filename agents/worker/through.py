@@ -10,9 +10,11 @@ import numpy.typing as npt
 from livekit import rtc
 from livekit.agents import JobContext
 
+from agents.entrance import Decision
+from agents.plan import Target
 from agents.worker import people, pulse
 from agents.worker.bot import Bot
-from agents.worker.clearance import ANSWER_S
+from agents.worker.clearance import ANSWER_S, Clearance
 from agents.worker.config import Config
 from agents.worker.desk import Desk
 from agents.worker.exchange import Exchange
@@ -63,6 +65,16 @@ class Through:
             self.transfer.adopt(leg)
         else:
             first_words()
+
+    async def forward(self, caller: rtc.Participant, number: str, decision: Decision) -> bool:
+        """To a number of a policy; the bot does not come back. False: the caller is still here."""
+        bot, self.bot = self.bot, None
+        if bot:
+            bot.hold.begin()
+        self.transfer.begin(self._ctx.room.name, caller)
+        target = Target(key="", name="the number set for this", description="", number=number)
+        line = Clearance(target=target, trunk=decision.trunk, caller_id=decision.caller_id)
+        return await self.transfer.forward(line)
 
     async def aclose(self) -> None:
         for ear in self._others.values():

@@ -90,6 +90,18 @@ class Transfer:
         self._start(self._run(self._cleared(target)))
         return True
 
+    async def forward(self, cleared: Clearance) -> bool:
+        """A policy wants it. Returns when the call has ended so; False: the caller is still here,
+        and nobody is with him."""
+        if self.is_on or self._caller is None:
+            return self.is_on
+        self._state = "busy"
+        self._facts = {"destination": "", "name": cleared.target.name, "order": 0}
+        self._host.hold()
+        self._tell("asked")
+        await self._carry_out(cleared)
+        return self.is_on
+
     def order(self, number: int) -> None:
         """A supervisor wants it. Told again and again until one of us takes it."""
         if self.is_on or self._caller is None or number in self._orders:
@@ -162,12 +174,15 @@ class Transfer:
             await self._back(cleared.target.closed if closed else cleared.target.sorry, cleared.why)
         else:
             await self._host.announce(cleared.target.announcement)
-            self._tone.start()
-            try:
-                outcome = await self._reach(cleared)
-            finally:
-                await self._tone.stop()
-            await self._go_on(cleared, outcome)
+            await self._carry_out(cleared)
+
+    async def _carry_out(self, cleared: Clearance) -> None:
+        self._tone.start()
+        try:
+            outcome = await self._reach(cleared)
+        finally:
+            await self._tone.stop()
+        await self._go_on(cleared, outcome)
 
     async def _reach(self, cleared: Clearance) -> str:
         outcome = ""

@@ -17,6 +17,7 @@ from tests.factories import (
     NUMBER,
     digest_in_use,
     make_call,
+    make_line,
     make_plan,
     make_project,
     make_rule,
@@ -56,6 +57,25 @@ def decision(number: Number, **asked) -> Decision:
 
 
 # --- what a worker is told -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({}, ("ST_out", "")),
+        ({"caller_ids": [NUMBER]}, ("ST_out", NUMBER)),
+        ({"enabled": False}, ("", "")),
+        ({"remote_id": ""}, ("", "")),
+    ],
+)
+def test_a_worker_is_told_over_which_line_callers_are_sent_on(number, line, said):
+    policy(
+        number, schedule=shut(), closed_action="forward", closed_number="+12025550188",
+        overflow_trunk=make_line(**line),
+    )  # fmt: skip
+    found = decision(number)
+    assert (found.action, found.number) == ("forward", "+12025550188")
+    assert (found.trunk, found.caller_id) == said
 
 
 def test_a_number_without_policy_is_answered(number):

@@ -1,6 +1,7 @@
 """What a transfer does with each answer of carriers, other telephones and the control plane."""
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from agents.plan import CallPlan, Target
 from agents.worker import transfer
+from agents.worker.clearance import Clearance
 from agents.worker.desk import DeskAway, DeskRefused
 from agents.worker.exchange import Result
 from agents.worker.hold import Hold
@@ -241,6 +243,57 @@ async def test_without_a_transfer_he_just_hung_up(call):
     call.transfer.caller_left(1.0)
     assert call.events == ["end caller"]
     assert call.told() == []
+
+
+# --- a number's policy sends him on ---------------------------------------------------------------
+
+NIGHT = Clearance(
+    target=Target(key="", name="the number set for this", description="", number="+12025550188"),
+    trunk="ST_2", caller_id="+12025550100",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("refer", "trunk", "dial", "ended", "events"),
+    [
+        ("accepted", "ST_2", "", True, ["hold", "tone", "refer +12025550188", "quiet", "sent on"]),
+        ("refused", "ST_2", "connected", True, None),
+        ("refused", "ST_2", "no_answer", False, None),
+        ("refused", "", "", False, ["hold", "tone", "refer +12025550188", "quiet", ""]),
+        ("busy", "ST_2", "", False, ["hold", "tone", "refer +12025550188", "quiet", ""]),
+    ],
+)
+async def test_a_policys_number_is_dialled_where_the_carrier_refuses(
+    call, monkeypatch, refer, trunk, dial, ended, events
+):
+    monkeypatch.setattr(transfer, "BRIEF_S", 0.0)
+    call.results = {"refer": Result(outcome=refer), "dial": Result(outcome=dial or "failed")}
+    going = asyncio.create_task(call.transfer.forward(replace(NIGHT, trunk=trunk)))
+    call.tasks.append(going)
+    if dial == "connected":
+        await wait_until(lambda: ("connected", 0) in call.told())
+        assert not going.done()
+        call.transfer.leg_left(call.dialled["identity"])
+    assert await going is ended
+    assert ("dial" in call.events) is bool(dial)
+    if dial:
+        assert (call.dialled["trunk"], call.dialled["caller_id"]) == ("ST_2", "+12025550100")
+    assert events is None or call.events == events
+    assert call.asked == []
+    assert call.told()[0] == ("asked", 0)
+    assert "5550188" not in call.book.path.read_text()
+
+
+async def test_who_hangs_up_while_a_policys_number_rings_is_gone(call):
+    call.results = {"refer": Result(outcome="refused")}
+    going = asyncio.create_task(call.transfer.forward(NIGHT))
+    call.tasks.append(going)
+    await wait_until(lambda: "dial" in call.events)
+    call.transfer.caller_left(1.0)
+    call.results["dial"] = Result(outcome="failed")
+    assert await going
+    assert call.events[-1] == "end caller" or call.events[-1] == "quiet"
+    assert call.events.count("end caller") == 1
 
 
 async def test_an_order_is_taken_once_and_asked_again_only_when_nobody_took_it(call):
