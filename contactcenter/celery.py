@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "contactcenter.settings")
@@ -37,6 +38,11 @@ app.conf.update(
             "schedule": 10.0,
         },
         "forget old webhooks": {"task": "telephony.tasks.forget_told", "schedule": 600.0},
+        # at an hour: an interval would begin anew with each restart of beat
+        "forget old hooks": {
+            "task": "telephony.tasks.forget_hooks",
+            "schedule": crontab(hour="3", minute="10"),
+        },
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},
     },

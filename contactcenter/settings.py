@@ -55,6 +55,9 @@ WEBHOOK_PRIVATE_NETWORKS = env.networks("WEBHOOK_PRIVATE_NETWORKS", "")
 
 NO_AGENT_SECONDS = env.number("NO_AGENT_SECONDS", 6)
 RINGING_SECONDS = env.number("RINGING_SECONDS", 20)
+# so long hooks of LiveKit and carriers, and calls as carriers tell of them, are kept
+HOOKS_KEEP_DAYS = env.number("HOOKS_KEEP_DAYS", 30)
+CARRIER_CALLS_KEEP_DAYS = env.number("CARRIER_CALLS_KEEP_DAYS", 400)
 
 # --- Django --------------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -15,6 +15,7 @@ from telephony import (
     inbox,
     orders,
     push,
+    retention,
     testline,
     watch,
     wiring,
@@ -90,6 +91,13 @@ def forget_told(**_newer: object) -> None:
     now = timezone.now()
     delivering.forget_old(now=now)
     idempotency.forget_old(now=now)
+
+
+@shared_task
+def forget_hooks(**_newer: object) -> None:
+    """What outside systems told long ago. A second run finds less."""
+    if retention.forget_old(now=timezone.now()):
+        forget_hooks.delay()
 
 
 @shared_task(bind=True, max_retries=4)
