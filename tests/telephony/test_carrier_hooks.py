@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -398,3 +399,18 @@ def test_livekit_told_at_the_same_moment(deliver, trunk):
     tasks.join_carrier_call(carrier_call_id=CarrierCall.objects.get().pk)
     assert Call.objects.get() == call
     assert CarrierCall.objects.get().call == call
+
+
+def test_the_token_of_a_hooks_address_is_not_logged(client, caplog):
+    """Django logs the path of what is refused: unsigned, by another method, a wrong address."""
+    from contactcenter.logs import JsonFormatter
+
+    hook = sent.make_hook("twilio")
+    path = urlsplit(carrier_hooks.address(hook)).path
+    assert hook.token in path
+    for method in (client.post, client.get):
+        for address in (path, f"{path}x", f"{path}/more"):
+            method(address)
+    told = "".join(JsonFormatter().format(record) for record in caplog.records)
+    assert "/hooks/carriers/" in told
+    assert hook.token not in told
