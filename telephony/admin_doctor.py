@@ -46,6 +46,7 @@ class DoctorPage:
             "scope": scope,
             "called": request.GET.get("called", ""),
             "address": request.GET.get("address", ""),
+            "caller": request.GET.get("caller", ""),
             "answer": _dry_run(request, gateway),
             "refused": [_line(call) for call in doctor.refused(scope=scope)],
             "unseen": [_unseen(refusal) for refusal in doctor.refused_unseen(scope=scope)],
@@ -114,10 +115,11 @@ def test_call(request: HttpRequest) -> HttpResponse:
 
 def _dry_run(request: HttpRequest, gateway: Gateway) -> dryrun.Answer | None:
     called, address = request.GET.get("called", "").strip(), request.GET.get("address", "")
+    caller = request.GET.get("caller", "")
     if not called:
         return None
     try:
-        return dryrun.ask(called=called, address=address, gateway=gateway)
+        return dryrun.ask(called=called, address=address, gateway=gateway, caller=caller)
     except (shapes.Misshapen, GatewayUnavailable, GatewayRefused) as trouble:
         messages.error(request, str(trouble))
         return None

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from django.utils import timezone
 
 from agents.models import PublishedPlan
-from telephony import edge_sync, shapes, sync, wanted
+from telephony import dryrun_entrance, edge_sync, shapes, sync, wanted
 from telephony.gateway import Gateway
 from telephony.models import DispatchRule, Number, Trunk
 from telephony.routing import Invite, Outcome, Route, Table
@@ -35,13 +37,22 @@ def table_of(gateway: Gateway) -> Table:
     return Table(gateway.list_trunks(), gateway.list_rules())
 
 
-def ask(*, called: str, address: str, gateway: Gateway) -> Answer:
-    """What LiveKit does with a call to `called` from `address` (empty: the carrier's own).
-    Raises shapes.Misshapen, GatewayUnavailable."""
+def ask(*, called: str, address: str, gateway: Gateway, caller: str = "") -> Answer:
+    """What happens to a call to `called` from `address` (empty: the carrier's own) by `caller`
+    (empty: one nobody listed). Raises shapes.Misshapen, GatewayUnavailable."""
+    who = dryrun_entrance.caller_in(caller)
     come = shapes.address(address) if address.strip() else ""
     number = _without_uri(called)
     invite = Invite(called=number, address=_as_livekit_sees(number, come))
-    return answer(invite, table_of(gateway).route(invite))
+    told = answer(invite, table_of(gateway).route(invite))
+    return _by_policy(told, sync.normalised(number), who) if told.works else told
+
+
+def _by_policy(told: Answer, called: str, caller: str) -> Answer:
+    """It reaches us; now the number's policy and the caller rules have their say."""
+    heard = dryrun_entrance.heard(called=called, caller=caller, now=timezone.now())
+    more = (heard.step,) if heard.step else ()
+    return replace(told, headline=heard.headline or told.headline, steps=told.steps + more)
 
 
 def _as_livekit_sees(number: str, come: str) -> str:

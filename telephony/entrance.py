@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from agents.entrance import Lookup, digits
+from agents.entrance import Decision, Lookup, digits
 from agents.models import PublishedPlan
 from telephony import policy
 from telephony.models import CallerRule, Entrance, Number
@@ -27,6 +27,15 @@ def decisions(*, plan: str, caller: str, called: str = "", now: datetime) -> dic
     # a rule for all numbers also holds where there is no policy
     others = policy.decide(Policy(), _caller(caller, rules, None), now)
     return {"numbers": told, "others": others.to_dict(), "whole": whole}
+
+
+def decision_for(*, called: str, caller: str, now: datetime) -> Decision:
+    """As a worker is told for one number; without a caller, for those whom nobody listed."""
+    told = decisions(plan="", caller=caller, called=called, now=now)
+    found = told["numbers"].get(f"+{digits(called)}")
+    if found is None:
+        return Decision.from_dict(told["others"]) if caller else Decision()
+    return Decision.from_dict(found["decision"] if caller else found["usual"])
 
 
 def policy_of(entrance: Entrance) -> Policy:

@@ -21,6 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--called", default="", help="the number dialled, as the carrier sends")
         parser.add_argument("--address", default="", help="where the call comes from (IP address)")
+        parser.add_argument("--caller", default="", help="who calls; a word: somebody unknown")
         parser.add_argument("--trunk", default="", help="examine this trunk alone (its name)")
         parser.add_argument("--number", default="", help="examine this number alone")
         parser.add_argument("--call", action="store_true", help="place a test call first")
@@ -28,16 +29,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, called: str, address: str, **options: Any) -> None:
         if called:
-            self._dry_run(called, address, as_json=options["json"])
+            self._dry_run(called, address, options["caller"], as_json=options["json"])
         else:
             scope = self._scope(options["trunk"], options["number"])
             if options["call"]:
                 testline.run(now=timezone.now())
             self._examine(scope, as_json=options["json"])
 
-    def _dry_run(self, called: str, address: str, *, as_json: bool) -> None:
+    def _dry_run(self, called: str, address: str, caller: str, *, as_json: bool) -> None:
         try:
-            told = dryrun.ask(called=called, address=address, gateway=wiring.gateway())
+            told = dryrun.ask(
+                called=called, address=address, gateway=wiring.gateway(), caller=caller
+            )
         except (shapes.Misshapen, GatewayUnavailable, GatewayRefused) as trouble:
             raise CommandError(str(trouble)) from trouble
         lines = [*told.steps, told.headline, *([told.advice] if told.advice else [])]
