@@ -1,7 +1,8 @@
 """What known carriers need of us and we of them: addresses, settings, what to enter there. Pure.
 
-Addresses age. They are what the carrier's page said on the day given, they only fill in the form,
-and whoever connects a number sees page and date and can change them.
+Addresses age. They are what the carrier's page said on the day given, unless their region is marked
+unconfirmed; they only fill in the form, and whoever connects a number sees page, date and doubt and
+can change them.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ class Carrier:
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of SIP, by region
     source: str = ""  # title of the page the networks are from
     checked: str = ""  # day, ISO
+    unconfirmed: frozenset[str] = frozenset()  # regions nobody compared with the carrier's page
     needs_all: bool = False  # it calls from every region, whichever was chosen
     is_near: bool = False  # it may stand in our own network
     by_password: bool = False  # it can log in with user name and password
@@ -29,6 +31,10 @@ class Carrier:
 
     def addresses(self) -> list[str]:
         return [network for region in self.networks.values() for network in region]
+
+    def to_check(self) -> list[str]:
+        """Networks which should be compared with the carrier's page before use."""
+        return [net for region in sorted(self.unconfirmed) for net in self.networks[region]]
 
     def told(self, **values: str) -> tuple[str, ...]:
         """The steps with this installation's values."""
@@ -63,6 +69,18 @@ _ALL = (
             "Asia Pacific, Sydney": ("54.252.254.64/30",),
             "South America, São Paulo": ("177.71.206.192/30",),
         },
+        # The page was read for North America only. The rest agrees with what others publish
+        # (several open-source set-ups); nobody held it against the page.
+        unconfirmed=frozenset(
+            {
+                "Europe, Ireland",
+                "Europe, Frankfurt",
+                "Asia Pacific, Tokyo",
+                "Asia Pacific, Singapore",
+                "Asia Pacific, Sydney",
+                "South America, São Paulo",
+            }
+        ),
         source="IP Addresses for Elastic SIP Trunking Services (twilio.com/docs)",
         checked="2026-11-21",
         steps=(

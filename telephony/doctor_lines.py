@@ -108,8 +108,13 @@ def _addresses(trunk: Trunk) -> Iterator[Finding]:
         yield warning(
             "Addresses", f"{carrier.label} may also call from {', '.join(missing)}.",
             f"Add them to the trunk, unless its page says otherwise by now ({carrier.source}, "
-            f"read on {carrier.checked}).",
+            f"read on {carrier.checked}).{_unsure(carrier.to_check(), missing)}",
         )  # fmt: skip
+
+
+def _unsure(to_check: list[str], missing: list[str]) -> str:
+    doubtful = [network for network in missing if network in to_check]
+    return f" Check these there first: {', '.join(doubtful)}." if doubtful else ""
 
 
 # --- carriers we call -----------------------------------------------------------------------------

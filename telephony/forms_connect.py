@@ -99,7 +99,10 @@ def _about_addresses(carrier: Carrier) -> str:
         return f"{begin} Calls from any other are refused."
     if not carrier.networks:
         return f"{begin} {carrier.source} ({carrier.checked}): ask the carrier."
-    return f"{begin} From: {carrier.source}, {carrier.checked}. Compare; they change."
+    told = f"{begin} From: {carrier.source}, {carrier.checked}. Compare; they change."
+    if unsure := carrier.to_check():
+        told += f" Check these against {carrier.label}'s page before use: {', '.join(unsure)}."
+    return told
 
 
 class ProjectStep(forms.Form):

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from agents import seal
-from telephony import carriers_known, connect, push, shapes, tasks, testline
+from telephony import carriers_known, connect, forms_connect, push, shapes, tasks, testline
 from telephony.caller.selftest import Verdict
 from telephony.carriers_known import CARRIERS
 from telephony.models import DispatchRule, Number, Trunk
@@ -261,6 +261,26 @@ def test_each_carrier_can_be_told_and_its_addresses_used(carrier):
     assert [shapes.network(network) for network in carrier.addresses()] == carrier.addresses()
     assert bool(carrier.source) == bool(carrier.checked)
     assert carrier.networks or carrier.by_password or "support" in " ".join(carrier.traps)
+
+
+def test_addresses_nobody_compared_are_told_to_be_checked(admin_client, project):
+    twilio = CARRIERS["twilio"]
+    assert twilio.unconfirmed < set(twilio.networks)
+    assert "54.172.60.0/30" not in twilio.to_check()
+    assert "54.171.127.192/30" in twilio.to_check()
+    told = forms_connect._about_addresses(twilio)
+    assert "Check these against Twilio's page before use: " in told
+    assert "54.171.127.192/30" in told
+    assert "54.172.60.0/30" not in told
+    assert "Check these" not in forms_connect._about_addresses(CARRIERS["telnyx"])
+    admin_client.post(step("carrier"), {"carrier": "twilio"})
+    page = admin_client.get(step("number")).content.decode()
+    assert page.count("(not confirmed: check against Twilio’s page before use)") == 6
+
+
+@pytest.mark.parametrize("carrier", CARRIERS.values(), ids=lambda c: c.key)
+def test_only_regions_there_are_can_be_unconfirmed(carrier):
+    assert carrier.unconfirmed <= set(carrier.networks)
 
 
 def test_the_place_of_this_installation(settings):
