@@ -24,6 +24,7 @@ from recordings.switches import ROLES, priceless
 from recordings.tasks import watch_budgets
 from telephony import shapes
 from telephony.later import after_commit
+from telephony.paging import UpToPaginator
 
 LEVELS = {budgets.FINE: "success", budgets.WARNED: "warning", budgets.OVER: "danger"}
 LEVEL_WORDS = {budgets.FINE: "Fine", budgets.WARNED: "Nearly spent", budgets.OVER: "Spent"}
@@ -41,6 +42,7 @@ class CallCostAdmin(ModelAdmin):  # type: ignore[misc]
     list_select_related = ("call", "project")
     list_filter = ("project", "unpriced", "at")
     ordering = ("-at", "-pk")
+    paginator = UpToPaginator
     list_per_page = 50
     show_full_result_count = False
     list_fullwidth = True

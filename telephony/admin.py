@@ -19,6 +19,7 @@ from telephony.admin_entrance import EntranceInline
 from telephony.admin_numbers import FindsNumbers
 from telephony.forms import DispatchRuleForm, NumberForm, NumberFormSet, TrunkForm
 from telephony.models import DispatchRule, InboundEvent, Number, SyncState, Trunk
+from telephony.paging import UpToPaginator
 
 
 def push_on_commit() -> None:
@@ -183,9 +184,12 @@ class InboundEventAdmin(ModelAdmin):  # type: ignore[misc]
     """What outside systems told us: look, and have it tried again."""
 
     list_display = ("received_at", "name", "event_id", "is_handled", "attempts", "error")
-    list_filter = ("name", ("handled_at", admin.EmptyFieldListFilter))
-    search_fields = ("event_id",)
-    ordering = ("-received_at",)
+    list_filter = (("handled_at", admin.EmptyFieldListFilter),)
+    search_fields = ("event_id__exact",)
+    search_help_text = "The event's id, as a whole"
+    ordering = ("-pk",)
+    sortable_by = ()
+    paginator = UpToPaginator
     show_full_result_count = False
     actions = ("try_again",)
 

@@ -9,6 +9,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from telephony import directory, shapes
+from telephony.admin_history import History
 from telephony.forms_directory import DestinationForm
 from telephony.models import Destination, TransferOrder
 
@@ -51,14 +52,13 @@ class DestinationAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(TransferOrder)
-class TransferOrderAdmin(ModelAdmin):  # type: ignore[misc]
+class TransferOrderAdmin(History, ModelAdmin):  # type: ignore[misc]
     """Who sent which call where, and what became of it. History: look, never touch."""
 
     list_display = ("at", "by", "destination", "call", "state", "outcome")
     list_select_related = ("destination", "call")
     list_filter = ("state",)
-    ordering = ("-at",)
-    show_full_result_count = False
+    history_field = "at"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -18,6 +18,7 @@ from telephony.forms_entrance import CallerRuleForm, EntranceForm, ScheduleForm,
 from telephony.hours import Hours
 from telephony.models import Call, CallerRule, Entrance, Schedule
 from telephony.models_hours import hours_of
+from telephony.paging import UpToPaginator
 from telephony.shapes import Misshapen
 
 
@@ -113,9 +114,11 @@ class CallerRuleAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
     list_display = ("caller", "shown_kind", "for_number", "priority", "note", "expires_at")
     list_select_related = ("number",)
     list_filter = ("kind",)
-    search_fields = ("digits", "note")
-    search_help_text = "Number or note"
+    search_fields = ("note",)
+    search_help_text = "Number with its country code, or its beginning; or words of the note"
+    number_field, before_digits = "digits", ""
     ordering = ("-pk",)
+    paginator = UpToPaginator
     show_full_result_count = False
 
     @admin.display(description="caller", ordering="digits")

@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from telephony import batches, outbound, shapes
+from telephony.admin_history import History
 from telephony.admin_numbers import FindsNumbers
 from telephony.errors import CallNotAllowed
 from telephony.forms_outbound import (
@@ -28,6 +29,7 @@ from telephony.forms_outbound import (
 )
 from telephony.models import Batch, DestinationRule, DoNotCall, OutboundCall, OutboundProfile
 from telephony.models_outbound import OutboundState
+from telephony.paging import UpToPaginator
 
 CALL = "telephony.add_outboundcall"
 COLOURS = {
@@ -69,8 +71,11 @@ class DestinationRuleAdmin(ModelAdmin):  # type: ignore[misc]
 class DoNotCallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
     form = DoNotCallForm
     list_display = ("readable", "reason", "since")
-    search_fields = ("number",)
+    search_fields = ("number__startswith",)
+    search_help_text = "Number with its country code, or its beginning"
+    number_field = "number"
     ordering = ("-pk",)
+    paginator = UpToPaginator
     show_full_result_count = False
 
     @admin.display(description="number", ordering="number")
@@ -94,7 +99,7 @@ class OutboundProfileAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(OutboundCall)
-class OutboundCallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+class OutboundCallAdmin(FindsNumbers, History, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "number", "project", "state_shown", "end", "who", "attempts", "next", "asked", "batch",
         "call_link",
@@ -102,11 +107,10 @@ class OutboundCallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
     list_display_links = None
     list_select_related = ("project", "batch", "call")
     list_filter = ("state", "outcome", "answered_by", "project")
-    search_fields = ("to",)
-    search_help_text = "Number"
-    ordering = ("-requested_at", "-pk")
-    list_per_page = 50
-    show_full_result_count = False
+    search_fields = ("to__startswith",)
+    search_help_text = "Number with its country code, or its beginning"
+    number_field = "to"
+    history_field = "requested_at"
     list_fullwidth = True
     actions = ("call_off",)
     actions_list = ("make_call",)

@@ -128,7 +128,9 @@ class TransferOrder(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["at"], name="transfer_waiting", condition=Q(state="waiting"))
+            models.Index(fields=["-at", "-id"], name="transfer_newest"),
+            models.Index(fields=["state", "-at", "-id"], name="transfer_by_state"),
+            models.Index(fields=["at"], name="transfer_waiting", condition=Q(state="waiting")),
         ]
 
     def __str__(self) -> str:

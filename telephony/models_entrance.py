@@ -132,15 +132,19 @@ class CallerRule(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["digits", "is_prefix", "number"], name="caller_rule_once",
+                fields=["digits", "is_prefix", "number"],
+                name="caller_rule_once",
                 violation_error_message=_TWICE,
             ),
             models.UniqueConstraint(
-                fields=["digits", "is_prefix"], name="caller_rule_once_for_all",
-                condition=Q(number=None), violation_error_message=_TWICE,
+                fields=["digits", "is_prefix"],
+                name="caller_rule_once_for_all",
+                condition=Q(number=None),
+                violation_error_message=_TWICE,
             ),
             models.CheckConstraint(name="caller_rule_priority_0_9", condition=Q(priority__lte=9)),
-        ]  # fmt: skip
+        ]
+        indexes = [models.Index(fields=["kind", "-id"], name="caller_rule_by_kind")]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} +{self.digits}{'…' if self.is_prefix else ''}"

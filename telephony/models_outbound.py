@@ -277,8 +277,12 @@ class OutboundCall(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["-requested_at"], name="outbound_newest"),
-            models.Index(fields=["to"], name="outbound_to"),
+            models.Index(fields=["-requested_at", "-id"], name="outbound_newest"),
+            models.Index(fields=["state", "-requested_at", "-id"], name="outbound_by_state"),
+            models.Index(fields=["outcome", "-requested_at", "-id"], name="outbound_by_outcome"),
+            models.Index(fields=["project", "-requested_at", "-id"], name="outbound_by_project"),
+            # also found by their beginnings
+            models.Index(fields=["to"], name="outbound_to", opclasses=["varchar_pattern_ops"]),
             models.Index(
                 fields=["next_at"],
                 name="outbound_due",
