@@ -160,6 +160,8 @@ UNFOLD = {
     "SITE_HEADER": "Contact centre",
     "SITE_SYMBOL": "call",
     "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"navigation": "contactcenter.sidebar.navigation"},
+    "DASHBOARD_CALLBACK": "contactcenter.sidebar.first_page",
 }
 
 # --- Celery and Redis ----------------------------------------------------------------------------
