@@ -168,7 +168,7 @@ class DispatchRuleAdmin(SyncedAdmin):
     list_display = ("name", "project", "enabled", "sync", "sync_error")
     list_select_related = ("project",)
     list_filter = ("sync_state", "enabled")
-    filter_horizontal = ("trunks",)
+    autocomplete_fields = ("trunks",)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

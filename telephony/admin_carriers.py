@@ -24,7 +24,7 @@ class CarrierHookAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter = ("kind", "enabled")
     search_fields = ("name",)
     ordering = ("name",)
-    filter_horizontal = ("trunks",)
+    autocomplete_fields = ("trunks",)
     readonly_fields = ("address", "setup", "state", "seen_at", "refused_at", "refusal")
     fieldsets = (
         (None, {"fields": ("name", "kind", "secret", "trunks", "enabled")}),
@@ -79,6 +79,9 @@ class CarrierCallAdmin(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     list_select_related = False
     exclude = ("told",)
+
+    class Media:
+        css = {"all": ("telephony/lists.css",)}
 
     @admin.display(boolean=True, description="joined")
     def has_call(self, facts: CarrierCall) -> bool:

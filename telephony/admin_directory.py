@@ -22,7 +22,7 @@ class DestinationAdmin(ModelAdmin):  # type: ignore[misc]
     list_select_related = ("schedule",)
     search_fields = ("name", "key", "number")
     prepopulated_fields = {"key": ("name",)}
-    filter_horizontal = ("projects",)
+    autocomplete_fields = ("projects",)
     fieldsets = (
         (None, {
             "fields": ("name", "key", "description", "enabled", "for_people", "projects"),

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path, reverse
@@ -11,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from telephony import entrance, hours, shapes
 from telephony.admin_numbers import FindsNumbers
@@ -83,6 +85,7 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
 class EntranceInline(StackedInline):  # type: ignore[misc]
     model = Entrance
     form = EntranceForm
+    formfield_overrides = {models.TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 3})}}
     max_num = 1
     can_delete = True
     autocomplete_fields = ("schedule",)

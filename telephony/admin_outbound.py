@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -15,6 +16,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from telephony import batches, outbound, shapes
 from telephony.admin_history import History
@@ -88,6 +90,7 @@ class OutboundProfileAdmin(ModelAdmin):  # type: ignore[misc]
     form = OutboundProfileForm
     list_display = ("project", "hours", "attempts", "needs_consent", "detect")
     list_select_related = ("project",)
+    formfield_overrides = {models.TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 3})}}
     fieldsets = (
         (None, {"fields": ("project", "greeting", "ring_s", "max_minutes", "hours",
                            "needs_consent")}),
@@ -101,7 +104,7 @@ class OutboundProfileAdmin(ModelAdmin):  # type: ignore[misc]
 @admin.register(OutboundCall)
 class OutboundCallAdmin(FindsNumbers, History, ModelAdmin):  # type: ignore[misc]
     list_display = (
-        "number", "project", "state_shown", "end", "who", "attempts", "next", "asked", "batch",
+        "number", "project_name", "state_shown", "end", "who", "attempts", "asked", "batch",
         "call_link",
     )  # fmt: skip
     list_display_links = None
@@ -114,10 +117,22 @@ class OutboundCallAdmin(FindsNumbers, History, ModelAdmin):  # type: ignore[misc
     list_fullwidth = True
     actions = ("call_off",)
     actions_list = ("make_call",)
+    fields = (
+        "to", "project", "trunk", "caller_id", "batch", "consent", "variables", "state", "outcome",
+        "words", "sip_status", "answered_by", "answered_by_reason", "attempts", "next_at", "call",
+        "requested_by", "requested_at",
+    )  # fmt: skip
+
+    class Media:
+        css = {"all": ("telephony/lists.css",)}
 
     @admin.display(description="number", ordering="to")
     def number(self, row: OutboundCall) -> str:
         return shapes.readable(row.to)
+
+    @admin.display(description="project", ordering="project")
+    def project_name(self, row: OutboundCall) -> str:
+        return row.project.name
 
     @display(description="state", ordering="state", label=COLOURS)  # type: ignore[untyped-decorator]
     def state_shown(self, row: OutboundCall) -> tuple[str, str]:
@@ -125,18 +140,14 @@ class OutboundCallAdmin(FindsNumbers, History, ModelAdmin):  # type: ignore[misc
 
     @admin.display(description="what became of it", empty_value="")
     def end(self, row: OutboundCall) -> str:
+        if row.state == OutboundState.WAITING:
+            return f"Not before {date_format(timezone.localtime(row.next_at), 'Y-m-d H:i')}"
         return row.words or row.get_outcome_display()
 
     @admin.display(description="answered by", ordering="answered_by", empty_value="")
     def who(self, row: OutboundCall) -> str:
         reason = f": {row.answered_by_reason}" if row.answered_by_reason else ""
         return f"{row.get_answered_by_display()}{reason}" if row.answered_by else ""
-
-    @admin.display(description="not before", empty_value="")
-    def next(self, row: OutboundCall) -> str:
-        if row.state != OutboundState.WAITING:
-            return ""
-        return date_format(timezone.localtime(row.next_at), "Y-m-d H:i")
 
     @admin.display(description="asked for", ordering="requested_at")
     def asked(self, row: OutboundCall) -> str:

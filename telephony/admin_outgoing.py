@@ -132,6 +132,9 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
         "last_status", "error", "next_try_at", "delivered_at", "body",
     )  # fmt: skip
 
+    class Media:
+        css = {"all": ("telephony/lists.css",)}
+
     @admin.display(description="when")
     def happened(self, row: Delivery) -> str:
         return f"{timezone.localtime(row.event.created_at):%Y-%m-%d %H:%M:%S}"

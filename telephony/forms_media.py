@@ -22,6 +22,29 @@ _OF_THE_CALL = {
 }  # fmt: skip
 
 
+class PairsField(forms.Field):
+    """`header = name`, one a line."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return "\n".join(f"{header} = {name}" for header, name in value.items())
+        return value
+
+    def to_python(self, value: Any) -> dict[str, str]:
+        pairs = {}
+        for line in filter(None, map(str.strip, str(value or "").splitlines())):
+            header, equals, name = (part.strip() for part in line.partition("="))
+            if not equals:
+                raise ValidationError(f"“{line[:80]}” has no =. Write it as X-Account = account.")
+            pairs[header] = name
+        return pairs
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.prepare_value(initial) != self.prepare_value(data))
+
+
 class MediaForm(forms.ModelForm):  # type: ignore[type-arg]
     """The base of TrunkForm."""
 
@@ -32,11 +55,17 @@ class MediaForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="None chosen: whatever the carrier offers.",
     )
 
+    header_attributes = PairsField(
+        required=False,
+        label="Headers kept by name",
+        help_text="SIP headers kept with a call under a name of yours, one a line, as "
+        "“X-Account = account”.",
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("media_encryption", "include_headers"):  # left out, they are as they were
             self.fields[name].required = False
-        self.fields["header_attributes"].widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
 
     def clean_media_encryption(self) -> str:
         return str(self.cleaned_data["media_encryption"] or self.instance.media_encryption)
@@ -45,11 +74,9 @@ class MediaForm(forms.ModelForm):  # type: ignore[type-arg]
         return str(self.cleaned_data["include_headers"] or self.instance.include_headers)
 
     def clean_header_attributes(self) -> dict[str, str]:
-        given = self.cleaned_data["header_attributes"] or {}
-        if not isinstance(given, dict) or len(given) > MOST_HEADERS:
-            raise ValidationError(
-                f'Write at most {MOST_HEADERS} headers, as {{"X-Account": "account"}}.'
-            )
+        given: dict[str, str] = self.cleaned_data["header_attributes"]
+        if len(given) > MOST_HEADERS:
+            raise ValidationError(f"Write at most {MOST_HEADERS} headers.")
         for header, name in given.items():
             _check_pair(header, name)
         return given
@@ -67,10 +94,10 @@ class MediaForm(forms.ModelForm):  # type: ignore[type-arg]
         return host
 
 
-def _check_pair(header: str, name: Any) -> None:
+def _check_pair(header: str, name: str) -> None:
     if not _HEADER.fullmatch(header):
         raise ValidationError(f"“{header}” is no name of a SIP header. Write it as X-Account.")
     if header.lower() in _OF_THE_CALL:
         raise ValidationError(f"“{header}” belongs to the call itself. Leave it out.")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name):
         raise ValidationError(f"“{name}” is no name: letters, digits, _ . - only, as account.")

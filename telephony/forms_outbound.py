@@ -88,6 +88,8 @@ class BatchForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Batch
         fields = ("name", "project", "trunk", "caller_id", "per_minute", "window")
+        labels = {"window": "Our hours"}
+        help_texts = {"caller_id": "One of the trunk's caller ids. Empty: its first."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -289,7 +289,7 @@ def test_a_stored_password_is_on_no_page(admin_client):
 def test_what_a_carrier_wants_is_kept_and_pushed():
     form = trunk_form(
         allowed_addresses="127.0.0.1", media_encryption="require", codecs=["PCMA", "G722"],
-        include_headers="x", header_attributes='{"X-Account": "account"}',
+        include_headers="x", header_attributes="X-Account = account",
     )  # fmt: skip
     assert form.errors == {}
     trunk = form.save()
@@ -307,10 +307,11 @@ def test_what_a_carrier_wants_is_kept_and_pushed():
 @pytest.mark.parametrize(
     ("field", "typed", "words"),
     [
-        ("header_attributes", '{"Via": "via"}', "belongs to the call itself"),
-        ("header_attributes", '{"X Account": "a"}', "is no name of a SIP header"),
-        ("header_attributes", '{"X-A": "a b"}', "is no name: letters"),
-        ("header_attributes", "[]", ""),
+        ("header_attributes", "Via = via", "belongs to the call itself"),
+        ("header_attributes", "X Account = a", "is no name of a SIP header"),
+        ("header_attributes", "X-A = a b", "is no name: letters"),
+        ("header_attributes", "X-Account", "has no ="),
+        ("header_attributes", "\n".join(f"X-{i} = a{i}" for i in range(21)), "at most 20"),
         ("codecs", ["OPUS"], "not one of the available choices"),
         ("destination_country", "D1", "Write its two letters"),
         ("from_host", "sip:example.com", "is no host"),
