@@ -3,6 +3,7 @@
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from contactcenter import env
 
@@ -162,6 +163,7 @@ UNFOLD = {
     "SITE_SYMBOL": "call",
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "contactcenter.sidebar.navigation"},
+    "STYLES": [lambda request: static("telephony/lists.css")],
     "DASHBOARD_CALLBACK": "contactcenter.sidebar.first_page",
 }
 

@@ -81,6 +81,7 @@ class NumberInline(TabularInline):  # type: ignore[misc]
 
 @admin.register(Trunk)
 class TrunkAdmin(ConnectPages, DoctorPage, ShowsRegistration, FindsNumbers, SyncedAdmin):
+    when_empty = "A trunk is a line to a carrier. “Connect a number”, above, makes one."
     actions_list = ("connect", "doctor")
     actions_detail = ("doctor_of",)
     form = TrunkForm
@@ -121,6 +122,7 @@ class TrunkAdmin(ConnectPages, DoctorPage, ShowsRegistration, FindsNumbers, Sync
 
 @admin.register(Number)
 class NumberAdmin(OfOneNumber, FindsNumbers, ModelAdmin):  # type: ignore[misc]
+    when_empty = "“Connect a number”, above, asks for the carrier, the number and who answers it."
     form = NumberForm
     list_display = ("readable", "label", "trunk")
     list_select_related = ("trunk",)
@@ -154,6 +156,7 @@ class NumberAdmin(OfOneNumber, FindsNumbers, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(DispatchRule)
 class DispatchRuleAdmin(SyncedAdmin):
+    when_empty = "A rule says which project answers which trunk. “Connect a number” makes it, too."
     form = DispatchRuleForm
     fields = (
         "name",

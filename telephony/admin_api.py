@@ -53,6 +53,7 @@ def ask_page(
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
+    when_empty = "A program which uses the API needs a key. It is shown once, when you add it."
     form = ApiKeyForm
     list_display = ("name", "prefix", "standing", "may", "expires_at", "last_used_at")
     search_fields = ("name", "prefix")

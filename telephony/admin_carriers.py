@@ -19,6 +19,7 @@ FINE, QUIET, REFUSED, OFF = "Heard", "Not heard yet", "Refused lately", "Switche
 
 @admin.register(CarrierHook)
 class CarrierHookAdmin(ModelAdmin):  # type: ignore[misc]
+    when_empty = "Add one if your carrier shall tell why calls failed and what they cost."
     form = CarrierHookForm
     list_display = ("name", "kind", "enabled", "state", "seen_at", "refused_at")
     list_filter = ("kind", "enabled")
@@ -67,6 +68,7 @@ class CarrierHookAdmin(ModelAdmin):  # type: ignore[misc]
 class CarrierCallAdmin(ModelAdmin):  # type: ignore[misc]
     """What carriers told of their calls, also of those which are not ours: look only."""
 
+    when_empty = "No carrier has told of a call yet. Carrier hooks say what to enter there."
     list_display = (
         "heard_at", "kind", "caller", "called", "state", "status", "sip_status", "cause", "words",
         "price", "currency", "has_call",
@@ -79,9 +81,6 @@ class CarrierCallAdmin(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     list_select_related = False
     exclude = ("told",)
-
-    class Media:
-        css = {"all": ("telephony/lists.css",)}
 
     @admin.display(boolean=True, description="joined")
     def has_call(self, facts: CarrierCall) -> bool:

@@ -16,6 +16,7 @@ from telephony.models import Destination, TransferOrder
 
 @admin.register(Destination)
 class DestinationAdmin(ModelAdmin):  # type: ignore[misc]
+    when_empty = "The bot can send callers to nobody. Add a person or team with a telephone."
     form = DestinationForm
     list_display = ("name", "key", "readable", "method", "open_now", "for_people", "enabled")
     list_filter = ("enabled", "method", "projects")
@@ -55,6 +56,7 @@ class DestinationAdmin(ModelAdmin):  # type: ignore[misc]
 class TransferOrderAdmin(History, ModelAdmin):  # type: ignore[misc]
     """Who sent which call where, and what became of it. History: look, never touch."""
 
+    when_empty = "Nobody has sent a call on from its page so far."
     list_display = ("at", "by", "destination", "call", "state", "outcome")
     list_select_related = ("destination", "call")
     list_filter = ("state",)

@@ -36,6 +36,7 @@ def said(when: Hours, now: datetime) -> str:
 
 @admin.register(Schedule)
 class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+    when_empty = "Add hours once; numbers, transfer destinations and batches can share them."
     form = ScheduleForm
     list_display = ("name", "expression", "timezone", "now")
     search_fields = ("name",)
@@ -91,7 +92,7 @@ class EntranceInline(StackedInline):  # type: ignore[misc]
     autocomplete_fields = ("schedule",)
     fieldsets = (
         ("Opening hours", {"fields": ("schedule", "project", "priority")}),
-        ("Outside them", {
+        ("Outside opening hours", {
             "fields": (
                 "closed_action", "closed_words", "closed_number",
                 ("voicemail_limit_s", "voicemail_silence_s"),
@@ -112,6 +113,7 @@ class EntranceInline(StackedInline):  # type: ignore[misc]
 
 @admin.register(CallerRule)
 class CallerRuleAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+    when_empty = "Everybody may call. Add whom to block, or whom to let in always."
     form = CallerRuleForm
     fields = ("kind", "typed", "is_prefix", "number", "priority", "note", "expires_at")
     list_display = ("caller", "shown_kind", "for_number", "priority", "note", "expires_at")

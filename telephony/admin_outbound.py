@@ -54,6 +54,7 @@ BATCH_COLOURS = {
 
 @admin.register(DestinationRule)
 class DestinationRuleAdmin(ModelAdmin):  # type: ignore[misc]
+    when_empty = "Nobody can be called. Add the prefixes you call, as +49, with their prices."
     form = DestinationRuleForm
     list_display = ("prefix", "allow", "premium", "price_per_minute", "note")
     search_fields = ("prefix", "note")
@@ -71,6 +72,7 @@ class DestinationRuleAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(DoNotCall)
 class DoNotCallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+    when_empty = "Numbers written here are never called, by no project and no batch."
     form = DoNotCallForm
     list_display = ("readable", "reason", "since")
     search_fields = ("number__startswith",)
@@ -87,6 +89,7 @@ class DoNotCallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(OutboundProfile)
 class OutboundProfileAdmin(ModelAdmin):  # type: ignore[misc]
+    when_empty = "All projects call by the defaults. Add one to change words, hours or retries."
     form = OutboundProfileForm
     list_display = ("project", "hours", "attempts", "needs_consent", "detect")
     list_select_related = ("project",)
@@ -103,6 +106,7 @@ class OutboundProfileAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(OutboundCall)
 class OutboundCallAdmin(FindsNumbers, History, ModelAdmin):  # type: ignore[misc]
+    when_empty = "Nobody has been called. “Call”, above, calls one person; a batch calls many."
     list_display = (
         "number", "project_name", "state_shown", "end", "who", "attempts", "asked", "batch",
         "call_link",
@@ -122,9 +126,6 @@ class OutboundCallAdmin(FindsNumbers, History, ModelAdmin):  # type: ignore[misc
         "words", "sip_status", "answered_by", "answered_by_reason", "attempts", "next_at", "call",
         "requested_by", "requested_at",
     )  # fmt: skip
-
-    class Media:
-        css = {"all": ("telephony/lists.css",)}
 
     @admin.display(description="number", ordering="to")
     def number(self, row: OutboundCall) -> str:
@@ -215,6 +216,7 @@ class OutboundCallAdmin(FindsNumbers, History, ModelAdmin):  # type: ignore[misc
 
 @admin.register(Batch)
 class BatchAdmin(ModelAdmin):  # type: ignore[misc]
+    when_empty = "A batch calls the numbers of a CSV file, at the pace and hours you set."
     form = BatchForm
     list_display = ("name", "project", "state_shown", "per_minute", "lines", "created_at")
     list_select_related = ("project",)

@@ -30,6 +30,7 @@ SIGNING_WORDS = (
 
 @admin.register(Subscription)
 class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
+    when_empty = "Add an address of yours which is to be told what happens to calls."
     form = SubscriptionForm
     list_display = ("name", "url", "tells_of", "standing", "failing_since")
     search_fields = ("name", "url")
@@ -115,6 +116,7 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
 class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
     """History: look, and send again."""
 
+    when_empty = "Nothing has been sent: there is no webhook, or no call since it was added."
     list_display = (
         "happened", "type", "call", "subscription", "state_shown", "attempts", "last_status",
         "next_try_at", "error",
@@ -131,9 +133,6 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
         "subscription", "type", "call", "webhook_id", "happened", "state_shown", "attempts",
         "last_status", "error", "next_try_at", "delivered_at", "body",
     )  # fmt: skip
-
-    class Media:
-        css = {"all": ("telephony/lists.css",)}
 
     @admin.display(description="when")
     def happened(self, row: Delivery) -> str:

@@ -47,6 +47,14 @@ class EntranceForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Entrance
         exclude = ("number",)
+        labels = {
+            "closed_action": "What happens",
+            "closed_words": "What is said",
+            "voicemail_limit_s": "Longest message (s)",
+            "voicemail_silence_s": "Ends after silence of (s)",
+            "lookup_ms": "Time limit (ms)",
+            "ring_limit_s": "Rings at most (s)",
+        }
 
     def clean_closed_number(self) -> str:
         return _number(self.cleaned_data["closed_number"])

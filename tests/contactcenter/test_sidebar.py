@@ -40,3 +40,9 @@ def test_the_first_page_has_the_same_groups(admin_client):
 
     assert [group["name"] for group in shown] == list(GROUPS)
     assert sum(len(group["models"]) for group in shown) == len(admin.site._registry)
+
+
+@pytest.mark.parametrize("page", ["trunk", "batch", "outboundcall", "carrierhook", "apikey"])
+def test_an_empty_list_says_what_it_is_for(admin_client, page):
+    shown = admin_client.get(reverse(f"admin:telephony_{page}_changelist"))
+    assert str(shown.context["cl"].model_admin.when_empty) in shown.content.decode()
