@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from agents import places
 from agents.entries import END_REASONS
 
 Action = Literal["answer", "message", "voicemail", "forward", "refuse"]
@@ -93,7 +94,6 @@ MOST_DEPTH = 3
 LONGEST_NAME, LONGEST_VALUE, LONGEST_SPOKEN = 40, 200, 40
 _NAME = re.compile(r"[^a-z0-9_]+")
 _SPOKEN = re.compile(r"[\w .,'’-]+")
-_PLACE = re.compile(r"\{([a-z][a-z0-9_]*)(?:\|([^{}]*))?\}")
 
 
 def facts_in(text: bytes) -> dict[str, str]:
@@ -145,17 +145,9 @@ def block(facts: Mapping[str, str]) -> str:
     )
 
 
-def has_places(text: str) -> bool:
-    return bool(_PLACE.search(text))
-
-
 def filled(text: str, facts: Mapping[str, str]) -> str:
-    """A greeting with its places {name|default} filled; the default stands for what is unknown, or
-    is nothing a voice should say. A text without places stays exactly as it is."""
-    if not has_places(text):
-        return text
-    words = _PLACE.sub(lambda place: _spoken(facts.get(place[1], "")) or place[2] or "", text)
-    return re.sub(r"\s+([,.!?;:])", r"\1", " ".join(words.split()))
+    """A greeting with its places filled; what no voice should say counts as unknown."""
+    return places.filled(text, {name: _spoken(value) for name, value in facts.items()})
 
 
 def _spoken(value: str) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from agents import places
+
 # what to do when not a person answers
 Action = Literal["talk", "message", "hang_up", "say_who"]
 VERDICTS = ("human", "voicemail", "ivr", "screening", "unknown")
@@ -54,11 +56,4 @@ class Order:
 
     def fill(self, text: str) -> str:
         """A text with the callee's own words in it."""
-        return filled(text, self.variables)
-
-
-def filled(text: str, variables: dict[str, str]) -> str:
-    """{name} replaced by its value. Plain replacement: neither side is a format string."""
-    for name, value in variables.items():
-        text = text.replace("{" + name + "}", value)
-    return text
+        return places.filled(text, self.variables)

@@ -30,6 +30,7 @@ PURE = {
     "agents/entries.py",
     "agents/entrance.py",
     "agents/order.py",
+    "agents/places.py",
     "agents/providers.py",
     "agents/seal.py",
     "agents/hosts.py",
