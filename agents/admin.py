@@ -16,6 +16,7 @@ from agents import page, services, trial_page
 from agents.admin_menus import MenuFields, PurposeInline
 from agents.admin_trials import may_try
 from agents.forms import ProjectForm, chain_formset
+from agents.look_only import LookOnly
 from agents.models import ChainMember, FaqEntry, Project, ProviderAccount, PublishedPlan
 from agents.providers import Role, for_role
 
@@ -197,7 +198,7 @@ class ProjectAdmin(MenuFields, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(PublishedPlan)
-class PublishedPlanAdmin(ModelAdmin):  # type: ignore[misc]
+class PublishedPlanAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]
     """History: look, never touch."""
 
     list_display = ("project", "version", "is_live", "created_at", "created_by", "digest")
@@ -208,15 +209,6 @@ class PublishedPlanAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(boolean=True, description="live")
     def is_live(self, plan: PublishedPlan) -> bool:
         return plan.project.published_id == plan.pk
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 from agents.admin_accounts import ProviderAccountAdmin as ProviderAccountAdmin  # noqa: E402

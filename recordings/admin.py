@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from agents.look_only import LookOnly
 from recordings import money, reading
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
@@ -60,7 +61,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Call)
-class CallAdmin(CallControls, BlocksCallers, History, ModelAdmin):  # type: ignore[misc]
+class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "spent",
@@ -146,15 +147,6 @@ class CallAdmin(CallControls, BlocksCallers, History, ModelAdmin):  # type: igno
             "may_control": call.ended_at is None and request.user.has_perm(MAY),
         }
         return TemplateResponse(request, "recordings/call.html", context)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402

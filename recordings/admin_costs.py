@@ -16,6 +16,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from agents import pricebook
+from agents.look_only import LookOnly
 from recordings import budgets, charts, compare, money, months
 from recordings.admin_figures import ReadOnlyPage
 from recordings.costs import month_of
@@ -35,7 +36,7 @@ def _one_line(text: str) -> str:
 
 
 @admin.register(CallCost)
-class CallCostAdmin(ModelAdmin):  # type: ignore[misc]
+class CallCostAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller", "started", "project", "lasted", "spent", "roles", "without_price",
     )  # fmt: skip
@@ -81,15 +82,6 @@ class CallCostAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="without a price", ordering="unpriced")
     def without_price(self, cost: CallCost) -> str:
         return priceless(cost.missing)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class BudgetList(ChangeList):  # type: ignore[misc]

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from unfold.admin import ModelAdmin
 
+from agents.look_only import LookOnly
 from agents.models import Project
 from recordings import charts, figures, money
 from recordings.figures import Span
@@ -22,7 +23,7 @@ RANGES = ((1, "Today"), (7, "7 days"), (30, "30 days"), (90, "90 days"))
 DEFAULT_DAYS = 7
 
 
-class ReadOnlyPage(ModelAdmin):  # type: ignore[misc]
+class ReadOnlyPage(LookOnly, ModelAdmin):  # type: ignore[misc]
     """A page of its own in the place of a list: nothing is added, changed or deleted here."""
 
     page_template = ""
@@ -42,15 +43,6 @@ class ReadOnlyPage(ModelAdmin):  # type: ignore[misc]
 
     def page(self, request: HttpRequest) -> dict[str, Any]:
         raise NotImplementedError
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(TurnFigure)

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
+from agents.look_only import LookOnly
 from telephony import edge_sync, later, push, shapes, tasks
 from telephony.admin_carriers import CarrierHookAdmin as CarrierHookAdmin
 from telephony.admin_connect import ConnectPages
@@ -183,7 +184,7 @@ class DispatchRuleAdmin(SyncedAdmin):
 
 
 @admin.register(InboundEvent)
-class InboundEventAdmin(ModelAdmin):  # type: ignore[misc]
+class InboundEventAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]
     """What outside systems told us: look, and have it tried again."""
 
     list_display = ("received_at", "name", "event_id", "is_handled", "attempts", "error")
@@ -206,15 +207,6 @@ class InboundEventAdmin(ModelAdmin):  # type: ignore[misc]
         for pk in waiting:
             tasks.handle_event.delay(pk=pk)
         self.message_user(request, f"{len(waiting)} event(s) queued. Reload to see the result.")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 from telephony import admin_outbound as admin_outbound  # noqa: E402

@@ -1,14 +1,12 @@
 """Where carriers post to: the address to copy, what to enter where, and what was wrong lately."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from agents.look_only import LookOnly
 from telephony import carrier_hooks, carriers
 from telephony.forms_carriers import CarrierHookForm
 from telephony.models import CarrierCall, CarrierHook
@@ -65,7 +63,7 @@ class CarrierHookAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(CarrierCall)
-class CarrierCallAdmin(ModelAdmin):  # type: ignore[misc]
+class CarrierCallAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]
     """What carriers told of their calls, also of those which are not ours: look only."""
 
     when_empty = "No carrier has told of a call yet. Carrier hooks say what to enter there."
@@ -85,12 +83,3 @@ class CarrierCallAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(boolean=True, description="joined")
     def has_call(self, facts: CarrierCall) -> bool:
         return facts.call_id is not None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -1,13 +1,11 @@
 """The supervisor's desk for the directory: where callers may be sent."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from agents.look_only import LookOnly
 from telephony import directory, shapes
 from telephony.admin_history import History
 from telephony.forms_directory import DestinationForm
@@ -53,7 +51,7 @@ class DestinationAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(TransferOrder)
-class TransferOrderAdmin(History, ModelAdmin):  # type: ignore[misc]
+class TransferOrderAdmin(LookOnly, History, ModelAdmin):  # type: ignore[misc]
     """Who sent which call where, and what became of it. History: look, never touch."""
 
     when_empty = "Nobody has sent a call on from its page so far."
@@ -61,12 +59,3 @@ class TransferOrderAdmin(History, ModelAdmin):  # type: ignore[misc]
     list_select_related = ("destination", "call")
     list_filter = ("state",)
     history_field = "at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

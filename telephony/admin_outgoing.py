@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from agents.look_only import LookOnly
 from telephony import delivering, outgoing, subscribing, tasks
 from telephony.admin_api import ask_page, secret_page
 from telephony.forms_outgoing import SubscriptionForm
@@ -113,7 +114,7 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
+class DeliveryAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]
     """History: look, and send again."""
 
     when_empty = "Nothing has been sent: there is no webhook, or no call since it was added."
@@ -182,12 +183,3 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("telephony.change_subscription")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
