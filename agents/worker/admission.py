@@ -55,7 +55,7 @@ class Admission:
         self._config = config
         self._clock = clock
         self._cold = COLD_PER_CORE * (cores or len(os.sched_getaffinity(0)))
-        self._begun: deque[float] = deque()
+        self._unready: deque[float] = deque()  # when calls began without a ready process
         self.ready: Callable[[], int] = lambda: 0  # processes waiting for a call
         self.jobs = jobs  # the server, which is made after us
         # hears how many calls there are, and how many could still come: more warm processes than
@@ -77,11 +77,10 @@ class Admission:
 
     async def on_request(self, request: "JobRequest") -> None:
         # no await before the slot is taken: requests of a burst are counted one by one
-        if self.taken() >= self._config.slots or not self._can_begin():
+        if self.taken() >= self._config.slots or not self._begin():
             await self._refuse(request)
             return
         self._coming.add(request.id)
-        self._begun.append(self._clock())
         self.on_taken()
         self.on_load(self.taken(), self._config.slots - self.taken())
         try:
@@ -89,11 +88,16 @@ class Admission:
         finally:
             self._coming.discard(request.id)
 
-    def _can_begin(self) -> bool:
-        """Whether one more caller would be answered soon."""
-        while self._begun and self._begun[0] <= self._clock() - BEGINNING_S:
-            self._begun.popleft()
-        return self.ready() > len(self._coming) or len(self._begun) < self._cold
+    def _begin(self) -> bool:
+        """Whether one more caller would be answered soon; counts him."""
+        if self.ready() > len(self._coming):
+            return True
+        while self._unready and self._unready[0] <= self._clock() - BEGINNING_S:
+            self._unready.popleft()
+        if len(self._unready) >= self._cold:
+            return False
+        self._unready.append(self._clock())
+        return True
 
     async def _refuse(self, request: "JobRequest") -> None:
         await request.reject(terminate=False)
