@@ -85,7 +85,7 @@ def test_commands_of_the_image_exist():
 
 @pytest.fixture
 def redis(tmp_path):
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     program = shutil.which("redis-server")
     assert program, "redis-server is not installed; run make setup"
     process = subprocess.Popen(
@@ -111,7 +111,7 @@ def wait_for(port: int) -> None:
 
 @pytest.fixture
 def livekit(redis):
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     body = filled()["services"]["livekit"]["environment"]["LIVEKIT_CONFIG"]
     body = body.replace("7880", str(port)).replace("6390", str(redis))
     process = subprocess.Popen(
@@ -127,7 +127,7 @@ def livekit(redis):
 
 
 def test_the_real_sip_service_starts_with_the_text_in_compose(redis, livekit):
-    sip_port = free_port(socket.SOCK_DGRAM)
+    sip_port = free_port()
     body = filled()["services"]["sip"]["environment"]["SIP_CONFIG_BODY"]
     body = body.replace("7880", str(livekit)).replace("6390", str(redis))
     body = body.replace("5060", str(sip_port))

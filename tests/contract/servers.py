@@ -14,6 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 BIN_DIR = Path(os.environ.get("BIN_DIR", ROOT / "bin"))
+_PORTS = iter(range(16000 + os.getpid() % 97 * 100, 29000))
 KEY, SECRET = "contactcenter", "a-secret-for-tests-of-at-least-32-characters"
 
 
@@ -27,11 +28,22 @@ class MediaPlane:
     secret: str = SECRET
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """One which nobody has, of TCP and UDP alike (SIP listens on both): below those which the
+    system gives to connections, or one of those could take it before the server does."""
+    for port in _PORTS:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+        ):
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                stream.bind(("127.0.0.1", port))
+                datagram.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
@@ -91,7 +103,7 @@ def media_plane(
         stack.enter_context(running(*server, log=home / "livekit.log", port=port))
         sip_port = 0
         if sip:
-            sip_port, health = free_port(socket.SOCK_DGRAM), free_port()
+            sip_port, health = free_port(), free_port()
             config = home / "sip.yaml"
             config.write_text(
                 yaml.safe_dump(_sip_config(sip_port, health, port, redis) | dict(sip_more))

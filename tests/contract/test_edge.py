@@ -2,7 +2,6 @@
 
 import asyncio
 import shlex
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -39,7 +38,7 @@ class Running:
 @contextmanager
 def running_edge(folder: Path) -> Iterator[Running]:
     key, certificate = self_signed(folder)
-    target = free_port(socket.SOCK_DGRAM)
+    target = free_port()
     edge = config.Edge(
         folder=folder, outer="127.0.0.1", public="127.0.0.1", port=free_port(), inner="127.0.0.1",
         inner_port=free_port(), rpc_port=free_port(), token=TOKEN, targets=(f"127.0.0.1:{target}",),

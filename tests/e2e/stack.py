@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -19,6 +18,7 @@ from telephony import demo
 from telephony.caller.call import Call
 from telephony.caller.speech import speak
 from telephony.gateway import LiveKitGateway
+from tests.contract.servers import free_port
 from tests.e2e.ears import Ears
 
 SLOTS = 3
@@ -51,11 +51,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    return [free_port() for _ in range(count)]
 
 
 class Stack:
