@@ -68,11 +68,15 @@ def wait_for_plan(stack: Stack) -> None:
     """Until the rules name what was published, and the worker has spoken its sentences."""
     plans = stack.home.data / "worker" / "plans"
     live = (
-        "select p.digest from agents_publishedplan p join agents_project o on o.published_id = p.id"
+        "select p.digest from agents_publishedplan p join agents_project o "
+        "on o.published_id = p.id where o.slug = 'demo'"
     )
 
     def ready() -> bool:
-        pending = stack.rows("select 1 from telephony_dispatchrule where sync_state != 'synced'")
+        pending = stack.rows(
+            "select 1 from telephony_dispatchrule r join agents_project o on o.id = r.project_id "
+            "where o.slug = 'demo' and r.sync_state != 'synced'"
+        )  # other tests leave rules behind
         found = [plans / row["digest"] / "audio" for row in stack.rows(live)]
         return not pending and all(len(list(folder.glob("*.wav"))) >= 7 for folder in found)
 
