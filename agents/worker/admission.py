@@ -32,8 +32,6 @@ BEGINNING_S = 3.0
 # … a ready process may take each; beyond them so many for each core, whose process is to be made.
 # More would all ring for long; refused at once, a caller can be sent elsewhere.
 COLD_PER_CORE = 1
-MOST_PER_CORE = 2.5  # in all: five at once take about three seconds of two cores
-LEAVING_S = 1.0  # so long a process counts as ready although a call is on its way to it
 
 AGENT = api.ParticipantInfo.Kind.AGENT
 SIP = api.ParticipantInfo.Kind.SIP
@@ -57,9 +55,7 @@ class Admission:
         self._config = config
         self._clock = clock
         self._cold = COLD_PER_CORE * (cores or len(os.sched_getaffinity(0)))
-        self._most = round(MOST_PER_CORE * (cores or len(os.sched_getaffinity(0))))
-        self._begun: deque[float] = deque()  # when calls began …
-        self._unready: deque[float] = deque()  # … and those without a ready process
+        self._unready: deque[float] = deque()  # when calls began without a ready process
         self.ready: Callable[[], int] = lambda: 0  # processes waiting for a call
         self.jobs = jobs  # the server, which is made after us
         # hears how many calls there are, and how many could still come: more warm processes than
@@ -94,18 +90,13 @@ class Admission:
 
     def _begin(self) -> bool:
         """Whether one more caller would be answered soon; counts him."""
-        now = self._clock()
-        for begun in (self._begun, self._unready):
-            while begun and begun[0] <= now - BEGINNING_S:
-                begun.popleft()
-        if len(self._begun) >= self._most:
+        if self.ready() > len(self._coming):
+            return True
+        while self._unready and self._unready[0] <= self._clock() - BEGINNING_S:
+            self._unready.popleft()
+        if len(self._unready) >= self._cold:
             return False
-        leaving = sum(at > now - LEAVING_S for at in self._begun)
-        if self.ready() <= leaving:
-            if len(self._unready) >= self._cold:
-                return False
-            self._unready.append(now)
-        self._begun.append(now)
+        self._unready.append(self._clock())
         return True
 
     async def _refuse(self, request: "JobRequest") -> None:

@@ -48,7 +48,7 @@ def admission(tmp_path, monkeypatch, turned_away):
         turned_away.append(request.id)
 
     monkeypatch.setattr(Admission, "_turn_away", turn_away)
-    made = Admission(a_config(tmp_path, slots=5), Server(), cores=8)
+    made = Admission(a_config(tmp_path, slots=5), Server())
     made.ready = lambda: 9
     return made
 
@@ -111,19 +111,9 @@ async def test_a_burst_takes_the_ready_processes_and_one_more_for_each_core(tmp_
 
 
 async def test_a_ready_process_takes_a_call_however_many_have_just_begun(tmp_path):
-    admission: Any = Admission(a_config(tmp_path, slots=20), Server(), clock=lambda: 0.0, cores=2)
+    admission: Any = Admission(a_config(tmp_path, slots=20), Server(), clock=lambda: 0.0, cores=1)
     admission.ready = lambda: 5
     requests = [Request(f"AJ_{n}", admission.jobs) for n in range(5)]
     for request in requests:
         await admission.on_request(request)
     assert [request.answer for request in requests] == ["accepted"] * 5
-
-
-async def test_no_more_begin_at_once_than_the_cores_can_answer(tmp_path, monkeypatch):
-    admission: Any = Admission(a_config(tmp_path, slots=20), Server(), clock=lambda: 0.0, cores=2)
-    monkeypatch.setattr(admission, "_turn_away", lambda request: asyncio.sleep(0))
-    admission.ready = lambda: 20
-    requests = [Request(f"AJ_{n}", admission.jobs) for n in range(7)]
-    for request in requests:
-        await admission.on_request(request)
-    assert [request.answer for request in requests].count("accepted") == 5
