@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "contactcenter",
 ]
 MIDDLEWARE = [
+    "contactcenter.hooks_first.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -16,6 +16,7 @@ from agents.seal import SealBroken
 from telephony import carrier_hooks, inbox, tasks, webhook
 from telephony.carriers import NotUnderstood, Refused
 from telephony.later import after_commit
+from telephony.together import Together
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
         log.warning("hook refused: not signed by our LiveKit")
         return HttpResponse(status=401)
     try:
-        _store([(event["id"], event["event"], event)], now)
+        _livekit_hooks.do((event["id"], event["event"], event))
     except DatabaseError:
         log.exception("hook not stored, LiveKit is asked to repeat it")
         return HttpResponse(status=503)
@@ -98,7 +99,14 @@ def _body(request: HttpRequest) -> bytes | None:
     return body if len(body) <= LIMIT else None
 
 
-def _store(told: Sequence[tuple[str, str, Mapping[str, Any]]], now: datetime) -> None:
+Told = tuple[str, str, Mapping[str, Any]]
+
+
+def _store(told: Sequence[Told], now: datetime) -> None:
     if inbox.store(told, now=now):
         # robust: the events are stored, and without a broker the sweep hands them on
         after_commit(tasks.events_wait)
+
+
+# those of this process which come at the same moment: one INSERT, one notice
+_livekit_hooks: Together[Told] = Together(lambda told: _store(told, timezone.now()))

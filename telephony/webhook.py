@@ -1,5 +1,9 @@
 """Verifies LiveKit's hooks and tells them in our own words. No meaning.
 
+Ten of them come with each call. So the signature is checked by PyJWT, as LiveKit's SDK does it, and
+rooms and participants are read from the JSON as it is: the SDK's own way, by its messages, takes
+several times as long. A test holds both to the same answer.
+
 The payload handed out, with everything that is absent left out:
 
     id, event, at (ISO)
@@ -9,14 +13,22 @@ The payload handed out, with everything that is absent left out:
                   ended_at, error
 """
 
+import base64
+import hashlib
+import hmac
+import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
+from google.protobuf.json_format import ParseDict, ParseError
 from livekit import api
-from livekit.protocol.models import DisconnectReason
 
 from telephony import translate
+
+_LEEWAY_S = 60  # as LiveKit's SDK has it
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, ParseError)
 
 
 class BadSignature(Exception):
@@ -27,18 +39,29 @@ def verified(
     body: bytes, authorization: str, *, now: datetime, key: str, secret: str
 ) -> dict[str, Any]:
     """The event of a hook signed with our key over exactly this body. Raises BadSignature."""
-    receiver = api.WebhookReceiver(api.TokenVerifier(key, secret))
     try:
-        event = receiver.receive(body.decode(), authorization)
-    except Exception as reason:  # the SDK raises plain Exception, JWT and JSON errors alike
+        _check(body, authorization, key=key, secret=secret)
+        return _told(json.loads(body), now)
+    except (jwt.PyJWTError, *_MALFORMED) as reason:
         raise BadSignature from reason
-    if not event.id or not event.event:
+
+
+def _check(body: bytes, authorization: str, *, key: str, secret: str) -> None:
+    claims = jwt.decode(
+        authorization, secret, algorithms=["HS256"], issuer=key, leeway=_LEEWAY_S,
+        options={"require": ["exp", "iss"]},
+    )  # fmt: skip
+    signed = base64.b64decode(claims["sha256"])
+    if not hmac.compare_digest(signed, hashlib.sha256(body).digest()):
         raise BadSignature
-    payload = {
-        "id": event.id,
-        "event": event.event,
-        "at": _sharpened(event.created_at, now).isoformat(),
-    }
+
+
+def _told(event: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """What is absent in LiveKit's JSON is zero."""
+    if not event["id"] or not event["event"]:
+        raise BadSignature
+    at = _sharpened(int(event.get("createdAt", 0)), now)
+    payload = {"id": str(event["id"]), "event": str(event["event"]), "at": at.isoformat()}
     return payload | _room(event) | _participant(event) | _egress(event)
 
 
@@ -48,34 +71,44 @@ def _sharpened(seconds: int, now: datetime) -> datetime:
     return now if timedelta(0) <= now - told < timedelta(seconds=2) else told
 
 
-def _room(event: api.WebhookEvent) -> dict[str, Any]:
-    if not event.HasField("room"):
+def _room(event: dict[str, Any]) -> dict[str, Any]:
+    if "room" not in event:
         return {}
-    room = {"name": event.room.name, "sid": event.room.sid}
-    if event.room.creation_time:
-        room["created_at"] = translate.room_created_at(event.room).isoformat()
+    raw = _object(event["room"])
+    room = {"name": raw.get("name", ""), "sid": raw.get("sid", "")}
+    if int(raw.get("creationTime", 0)):
+        ms = int(raw.get("creationTimeMs", 0)) or int(raw["creationTime"]) * 1000
+        room["created_at"] = datetime.fromtimestamp(ms / 1000, UTC).isoformat()
     return {"room": room}
 
 
-def _participant(event: api.WebhookEvent) -> dict[str, Any]:
-    if not event.HasField("participant"):
+def _participant(event: dict[str, Any]) -> dict[str, Any]:
+    if "participant" not in event:
         return {}
-    who = event.participant
+    who = _object(event["participant"])
     return {
         "participant": {
-            "sid": who.sid,
-            "identity": who.identity,
-            "kind": translate.kind_name(who),
-            "attributes": dict(who.attributes),
-            "reason": DisconnectReason.Name(who.disconnect_reason).lower(),
+            "sid": who.get("sid", ""),
+            "identity": who.get("identity", ""),
+            # a name, or the number of one which is newer than LiveKit's own list
+            "kind": str(who.get("kind", "STANDARD")).lower(),
+            "attributes": dict(who.get("attributes", {})),
+            "reason": str(who.get("disconnectReason", "UNKNOWN_REASON")).lower(),
         }
     }
 
 
-def _egress(event: api.WebhookEvent) -> dict[str, Any]:
-    if not event.HasField("egress_info"):
+def _egress(event: dict[str, Any]) -> dict[str, Any]:
+    if "egressInfo" not in event:
         return {}
-    egress = asdict(translate.live_egress(event.egress_info))
+    info = ParseDict(_object(event["egressInfo"]), api.EgressInfo(), ignore_unknown_fields=True)
+    egress = asdict(translate.live_egress(info))
     for name in ("started_at", "ended_at"):
         egress[name] = egress[name].isoformat() if egress[name] else None
     return {"egress": egress}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("no object")
+    return value

@@ -15,6 +15,7 @@ import pytest
 from livekit import api, rtc
 
 from tests.contract.servers import MediaPlane, free_port, media_plane, self_signed
+from tests.e2e.stack import eventually
 from tests.phones import Line, baresip, linphone, pitch
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(120)]
@@ -36,6 +37,7 @@ class Plane:
     tls: Tls
     tone: Path
     heard: list[np.ndarray] = field(default_factory=list)  # 16 kHz, what the phone said
+    listening: set[str] = field(default_factory=set)  # tracks of phones which are in the call
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +104,18 @@ class talker:
         media, room = self._plane.media, rtc.Room()
         grants = api.VideoGrants(room_join=True, room=ROOM)
         token = api.AccessToken(media.key, media.secret).with_identity("talker").with_grants(grants)
-        room.on("track_subscribed", lambda track, *_: tasks.append(self._listen(track)))
-        tasks: list[asyncio.Task[None]] = []
+        tasks: dict[str, asyncio.Task[None]] = {}
+
+        def begin(track: rtc.Track, *_: object) -> None:
+            self._plane.listening.add(track.sid)
+            tasks[track.sid] = self._listen(track)
+
+        def end(track: rtc.Track, *_: object) -> None:
+            tasks.pop(track.sid).cancel()
+            self._plane.listening.discard(track.sid)
+
+        room.on("track_subscribed", begin)
+        room.on("track_unsubscribed", end)
         await room.connect(media.url, token.to_jwt())
         source = rtc.AudioSource(48000, 1)
         track = rtc.LocalAudioTrack.create_audio_track("tone", source)
@@ -115,7 +127,7 @@ class talker:
             piece = np.take(samples, range(at, at + 480), mode="wrap")
             await source.capture_frame(rtc.AudioFrame(piece.tobytes(), 48000, 1, 480))
             at = (at + 480) % len(samples)
-        for task in tasks:
+        for task in tasks.values():
             task.cancel()
         await room.disconnect()
 
@@ -129,6 +141,7 @@ class talker:
 
 
 def called(plane: Plane, folder: Path, phone: str, number: str, line: Line):
+    eventually(lambda: not plane.listening, 30)  # the phone of the test before has gone
     plane.heard.clear()
     port = plane.tls.port if line.transport == "tls" else plane.media.sip_port
     address = f"{number}@127.0.0.1:{port}"

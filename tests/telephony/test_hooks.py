@@ -174,6 +174,18 @@ def test_trouble_with_the_database_asks_livekit_to_repeat(client, monkeypatch):
     assert hooks.post(client, hooks.captured("room_started")).status_code == 503
 
 
+def test_a_hook_may_come_under_a_name_people_do_not_use(client):
+    """LiveKit knows us by our name in its own network; the signature decides, not the Host."""
+    body = hooks.captured("room_started")
+    headers = {"Authorization": hooks.signature(body), "Host": "web.internal:8000"}
+    assert client.post("/hooks/livekit", body, "application/json", headers=headers).status_code == 204
+    assert client.get("/admin/login/", headers={"Host": "web.internal:8000"}).status_code == 400
+
+
+def test_an_address_which_is_no_hook_is_not_found(client):
+    assert client.post("/hooks/nobody").status_code == 404
+
+
 def test_a_hook_is_posted_not_got(client):
     assert client.get("/hooks/livekit").status_code == 405
 
