@@ -103,9 +103,9 @@ def written_forms(e164: str) -> tuple[str, str]:
     return e164, e164.removeprefix("+")
 
 
-def plan_metadata(digest: str) -> str:
-    """What a job is told: which published plan to run."""
-    return json.dumps({"plan": digest})
+def plan_metadata(digest: str, *, again: bool = False) -> str:
+    """What a job is told: which published plan to run; `again`: the caller talks already."""
+    return json.dumps({"plan": digest} | ({"again": True} if again else {}))
 
 
 def differences(wanted: Spec, live: Spec) -> list[str]:

@@ -177,7 +177,10 @@ def _dispatch_again(call: Call, now: datetime, gateway: Gateway) -> None:
     if not mine.filter(redispatched_at=None).update(redispatched_at=now):
         return
     try:
-        gateway.create_dispatch(room=call.room, metadata=sync.plan_metadata(call.plan_digest))
+        call.refresh_from_db(fields=["state"])
+        again = call.state == CallState.TALKING  # no worker sends him away for a burst of others
+        metadata = sync.plan_metadata(call.plan_digest, again=again)
+        gateway.create_dispatch(room=call.room, metadata=metadata)
     except GatewayUnavailable:
         mine.update(redispatched_at=None)
         raise

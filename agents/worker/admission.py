@@ -5,12 +5,12 @@ A call for which there is no slot is left to other workers; if none takes it, th
 """
 
 import asyncio
+import json
 import logging
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from livekit import api
@@ -24,14 +24,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OTHERS_S = 0.4  # so long another worker has to take the call
+OTHERS_S = 0.25  # so long another worker has to take the call; it is asked within milliseconds
 ASK_S = 3.0
 BUSIEST_LOAD = 0.6  # the server offers nothing to workers above 0.7
-# Beginning a call takes most of a second of a core. Of those which begin within so long …
+# Beginning a call takes most of a second of a core. Of the callers which come within so long …
 BEGINNING_S = 3.0
-# … a ready process may take each; beyond them so many for each core, whose process is to be made.
+# … so many a core are taken, and of them so many without a ready process, which is to be made.
 # More would all ring for long; refused at once, a caller can be sent elsewhere.
+MOST_PER_CORE = 2.5
 COLD_PER_CORE = 1
+LEAVING_S = 1.0  # so long a process counts as ready although a call is on its way to it
+START_S = 0.6  # a core begins the next call so long after the last: both at once help neither
+JOINING_S = 3.0  # so long a caller may need from his INVITE into the room, in a burst
+LOOK_S = 0.1
 
 AGENT = api.ParticipantInfo.Kind.AGENT
 SIP = api.ParticipantInfo.Kind.SIP
@@ -54,8 +59,11 @@ class Admission:
         """`clock`: monotonic seconds; `cores`: 0 for those of this machine."""
         self._config = config
         self._clock = clock
-        self._cold = COLD_PER_CORE * (cores or len(os.sched_getaffinity(0)))
-        self._unready: deque[float] = deque()  # when calls began without a ready process
+        cores = cores or len(os.sched_getaffinity(0))
+        self._most, self._cold = round(MOST_PER_CORE * cores), COLD_PER_CORE * cores
+        self._begun: deque[float] = deque()  # when callers were taken …
+        self._unready: deque[float] = deque()  # … and those without a ready process
+        self._starts: deque[float] = deque(maxlen=cores)  # when the last ones start
         self.ready: Callable[[], int] = lambda: 0  # processes waiting for a call
         self.jobs = jobs  # the server, which is made after us
         # hears how many calls there are, and how many could still come: more warm processes than
@@ -64,6 +72,11 @@ class Admission:
         self.on_taken: Callable[[], None] = lambda: None
         self._coming: set[str] = set()  # accepted, process not yet running
         self._tasks: set[asyncio.Task[None]] = set()
+        self._client: api.LiveKitAPI | None = None
+
+    async def aclose(self) -> None:
+        if self._client:
+            await self._client.aclose()  # type: ignore[no-untyped-call]
 
     def taken(self) -> int:
         running = {info.job.id for info in self.jobs.active_jobs} if self.jobs else set()
@@ -77,45 +90,61 @@ class Admission:
 
     async def on_request(self, request: "JobRequest") -> None:
         # no await before the slot is taken: requests of a burst are counted one by one
-        if self.taken() >= self._config.slots or not self._begin():
+        is_new = _is_new_caller(request.job.metadata)
+        if self.taken() >= self._config.slots or (is_new and not self._begin()):
             await self._refuse(request)
             return
         self._coming.add(request.id)
         self.on_taken()
         self.on_load(self.taken(), self._config.slots - self.taken())
         try:
+            if is_new and (wait_s := self._start_in()):
+                await asyncio.sleep(wait_s)
             await request.accept(name="agent")
         finally:
             self._coming.discard(request.id)
 
     def _begin(self) -> bool:
         """Whether one more caller would be answered soon; counts him."""
-        if self.ready() > len(self._coming):
-            return True
-        while self._unready and self._unready[0] <= self._clock() - BEGINNING_S:
-            self._unready.popleft()
-        if len(self._unready) >= self._cold:
+        now = self._clock()
+        for begun in (self._begun, self._unready):
+            while begun and begun[0] <= now - BEGINNING_S:
+                begun.popleft()
+        if len(self._begun) >= self._most:
             return False
-        self._unready.append(self._clock())
+        if self.ready() <= sum(at > now - LEAVING_S for at in self._begun):
+            if len(self._unready) >= self._cold:
+                return False
+            self._unready.append(now)
+        self._begun.append(now)
         return True
+
+    def _start_in(self) -> float:
+        """Seconds until this caller's turn: a core begins one call after another, so that the first
+        are answered sooner and those who are refused hear it soon."""
+        now = self._clock()
+        is_busy = len(self._starts) == self._starts.maxlen
+        start = max(now, self._starts[0] + START_S) if is_busy else now
+        self._starts.append(start)
+        return start - now
 
     async def _refuse(self, request: "JobRequest") -> None:
         await request.reject(terminate=False)
         self._start(self._turn_away(request))
 
     async def _turn_away(self, request: "JobRequest") -> None:
-        """Unless another worker took the call, or the caller has gone."""
+        """Unless another worker took the call, or the caller has gone. One who talks already (his
+        worker died) is left to the watchdog: it has another telephone for him, or ends it."""
         await asyncio.sleep(OTHERS_S)
         room = request.room.name
         try:
-            async with self._livekit() as client:
-                people = await _people(client, room)
-                caller = next((p for p in people if p.kind == SIP), None)
-                if caller is None or any(p.kind == AGENT for p in people):
-                    return
-                if not echo.is_asked(request.job.metadata):  # a test call is no call
-                    self._write_down(request, caller)
-                await _delete_room(client, room)
+            people = await _people_once_joined(client := self._livekit(), room)
+            caller = next((p for p in people if p.kind == SIP), None)
+            if caller is None or _talks(caller) or await _is_taken(client, room, people):
+                return
+            if not echo.is_asked(request.job.metadata):  # a test call is no call
+                self._write_down(request, caller)
+            await _delete_room(client, room)
         except Exception:
             log.exception("Refusing a call failed", extra={"job": request.id})
         else:
@@ -127,22 +156,20 @@ class Admission:
 
     async def _hang_up(self, room: str) -> None:
         try:
-            async with self._livekit() as client:
-                people = await _people(client, room)
-                if [p for p in people if p.kind == SIP]:
-                    await _delete_room(client, room)
+            people = await _people(client := self._livekit(), room)
+            if [p for p in people if p.kind == SIP]:
+                await _delete_room(client, room)
         except Exception:
             log.exception("Hanging up for a dead process failed")
 
-    @asynccontextmanager
-    async def _livekit(self) -> AsyncIterator[api.LiveKitAPI]:
-        client = api.LiveKitAPI(
-            self._config.livekit_url, self._config.livekit_api_key, self._config.livekit_api_secret
-        )
-        try:
-            yield client
-        finally:
-            await client.aclose()  # type: ignore[no-untyped-call]
+    def _livekit(self) -> api.LiveKitAPI:
+        """One connection for all: in a burst a new one for each call takes as long as the rest."""
+        if self._client is None:
+            self._client = api.LiveKitAPI(
+                self._config.livekit_url, self._config.livekit_api_key,
+                self._config.livekit_api_secret,
+            )  # fmt: skip
+        return self._client
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -162,11 +189,40 @@ class Admission:
         journal.release()
 
 
+def _is_new_caller(metadata: str) -> bool:
+    """Not a call we make, nor one whose worker has died: those are never sent away for a burst."""
+    try:
+        told = json.loads(metadata)
+    except ValueError:
+        return True
+    return not (isinstance(told, dict) and (told.get("outbound") or told.get("again")))
+
+
+async def _people_once_joined(client: api.LiveKitAPI, room: str) -> list[api.ParticipantInfo]:
+    """An agent is asked for when the room is made, which is before the caller is in it."""
+    end = time.monotonic() + JOINING_S
+    while not (people := await _people(client, room)) and time.monotonic() < end:
+        await asyncio.sleep(LOOK_S)
+    return people
+
+
 async def _people(client: api.LiveKitAPI, room: str) -> list[api.ParticipantInfo]:
     found = await asyncio.wait_for(
         client.room.list_participants(api.ListParticipantsRequest(room=room)), ASK_S
     )
     return list(found.participants)
+
+
+def _talks(caller: api.ParticipantInfo) -> bool:
+    return caller.attributes.get("sip.callStatus") == "active"
+
+
+async def _is_taken(client: api.LiveKitAPI, room: str, people: list[api.ParticipantInfo]) -> bool:
+    """Whether another worker has the call: its agent is there, or on the way."""
+    if any(p.kind == AGENT for p in people):
+        return True
+    found = await asyncio.wait_for(client.agent_dispatch.list_dispatch(room), ASK_S)
+    return any(dispatch.state.jobs for dispatch in found)
 
 
 async def _delete_room(client: api.LiveKitAPI, room: str) -> None:

@@ -76,6 +76,7 @@ async def _serve(
     code = await _run(server, stopping, config)
     for helper in helpers:
         helper.cancel()
+    await admission.aclose()
     await courier.flush(timeout_s=FLUSH_S)
     return code
 

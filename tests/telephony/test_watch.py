@@ -1,5 +1,6 @@
 """The reconciler and the watchdog: what hooks lost, and callers whom nobody answers."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -151,6 +152,17 @@ def test_an_agent_which_dies_is_replaced_and_its_successor_too(ringing):
     watch.agent_left(room=ROOM, at=after(50))
     look(ringing, 52.2)
     assert len(ringing.dispatched) == 2
+
+
+def test_a_worker_is_told_that_the_caller_talks_already(ringing):
+    """It takes him although it has just taken as many new callers as it can begin with."""
+    ringing.ring(ROOM, at=NOW, status="active")
+    ringing.answer(ROOM)
+    look(ringing, 1)
+    ringing.leave(ROOM, kind="agent")
+    watch.agent_left(room=ROOM, at=after(30))
+    look(ringing, 32.2)
+    assert json.loads(ringing.dispatched[0][1])["again"] is True
 
 
 def test_an_agent_which_redis_forgot_is_not_taken_for_dead(ringing):

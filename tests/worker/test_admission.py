@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from livekit import api
 
 from agents.worker.admission import Admission
 from tests.worker.plan import a_config
@@ -25,8 +26,12 @@ class Request:
     id: str
     server: Server
     answer: str = ""
+    metadata: str = "{}"
     room = SimpleNamespace(name="call-1")
-    job = SimpleNamespace(metadata="{}")
+
+    @property
+    def job(self):
+        return SimpleNamespace(metadata=self.metadata)
 
     async def accept(self, **_):
         self.answer = "accepted"
@@ -35,6 +40,11 @@ class Request:
 
     async def reject(self, *, terminate):
         self.answer = "left to others" if not terminate else "ended for all"
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch):
+    monkeypatch.setattr("agents.worker.admission.START_S", 0)
 
 
 @pytest.fixture
@@ -48,7 +58,7 @@ def admission(tmp_path, monkeypatch, turned_away):
         turned_away.append(request.id)
 
     monkeypatch.setattr(Admission, "_turn_away", turn_away)
-    made = Admission(a_config(tmp_path, slots=5), Server())
+    made = Admission(a_config(tmp_path, slots=5), Server(), cores=8)
     made.ready = lambda: 9
     return made
 
@@ -111,9 +121,108 @@ async def test_a_burst_takes_the_ready_processes_and_one_more_for_each_core(tmp_
 
 
 async def test_a_ready_process_takes_a_call_however_many_have_just_begun(tmp_path):
-    admission: Any = Admission(a_config(tmp_path, slots=20), Server(), clock=lambda: 0.0, cores=1)
+    admission: Any = Admission(a_config(tmp_path, slots=20), Server(), clock=lambda: 0.0, cores=2)
     admission.ready = lambda: 5
-    requests = [Request(f"AJ_{n}", admission.jobs) for n in range(5)]
+    assert await answers(admission, 5) == ["accepted"] * 5
+
+
+async def answers(admission, count, metadata="{}"):
+    requests = [
+        Request(f"AJ_{metadata}{n}", admission.jobs, metadata=metadata) for n in range(count)
+    ]
     for request in requests:
         await admission.on_request(request)
-    assert [request.answer for request in requests] == ["accepted"] * 5
+    return [request.answer for request in requests]
+
+
+@pytest.fixture
+def busy(tmp_path, monkeypatch):
+    """Has just taken as many callers as it can begin with."""
+    admission: Any = Admission(a_config(tmp_path, slots=20), Server(), clock=lambda: 0.0, cores=2)
+    monkeypatch.setattr(admission, "_turn_away", lambda request: asyncio.sleep(0))
+    admission.ready = lambda: 20
+    return admission
+
+
+async def test_no_more_callers_are_taken_at_once_than_the_cores_can_answer(busy):
+    assert await answers(busy, 7) == ["accepted"] * 5 + ["left to others"] * 2
+
+
+@pytest.mark.parametrize("metadata", ['{"outbound": 7}', '{"plan": "x", "again": true}'])
+async def test_calls_of_ours_and_callers_who_talk_already_are_not_sent_away_for_a_burst(
+    busy, metadata
+):
+    await answers(busy, 5)
+    assert await answers(busy, 4, metadata) == ["accepted"] * 4
+    busy._begun.clear()
+    assert await answers(busy, 1) == ["accepted"]  # they take no caller's place either
+
+
+async def test_a_core_begins_one_caller_after_another(tmp_path, monkeypatch):
+    monkeypatch.setattr("agents.worker.admission.START_S", 0.6)
+    now = [0.0]
+    admission: Any = Admission(
+        a_config(tmp_path, slots=20), Server(), clock=lambda: now[0], cores=2
+    )
+    assert [round(admission._start_in(), 1) for _ in range(5)] == [0, 0, 0.6, 0.6, 1.2]
+    now[0] = 1.5
+    assert [round(admission._start_in(), 1) for _ in range(2)] == [0, 0.3]
+
+
+@pytest.mark.parametrize("metadata", ["", "[]", "{", '{"again": false}'])
+async def test_whatever_else_a_job_is_told_it_is_a_caller(busy, metadata):
+    assert (await answers(busy, 6, metadata))[-1] == "left to others"
+
+
+class LiveKit:
+    """What a worker asks when it is to turn a caller away."""
+
+    def __init__(self, *, status="ringing", jobs=0, agent=False, joins_after=0):
+        caller = api.ParticipantInfo(
+            kind=api.ParticipantInfo.Kind.SIP, attributes={"sip.callStatus": status}
+        )
+        others = [api.ParticipantInfo(kind=api.ParticipantInfo.Kind.AGENT)] if agent else []
+        self.people = api.ListParticipantsResponse(participants=[caller, *others])
+        self.looks_before = joins_after
+        state = api.AgentDispatchState(jobs=[api.Job()] * jobs)
+        self.dispatches = [api.AgentDispatch(state=state)]
+        self.deleted: list[str] = []
+        self.room, self.agent_dispatch = self, self
+
+    async def list_participants(self, _):
+        self.looks_before -= 1
+        return self.people if self.looks_before < 0 else api.ListParticipantsResponse()
+
+    async def list_dispatch(self, _):
+        return self.dispatches
+
+    async def delete_room(self, request):
+        self.deleted.append(request.room)
+
+
+@pytest.mark.parametrize(
+    ("livekit", "deleted"),
+    [
+        (LiveKit(), ["call-1"]),
+        (LiveKit(joins_after=3), ["call-1"]),
+        (LiveKit(agent=True), []),
+        (LiveKit(jobs=1), []),  # its agent has not joined yet
+        (LiveKit(status="active"), []),
+    ],
+    ids=[
+        "rings",
+        "is on his way into the room",
+        "answered by another",
+        "taken by another",
+        "talks already",
+    ],
+)
+async def test_only_a_caller_who_rings_and_whom_nobody_took_is_turned_away(
+    tmp_path, monkeypatch, livekit, deleted
+):
+    monkeypatch.setattr("agents.worker.admission.OTHERS_S", 0)
+    monkeypatch.setattr("agents.worker.admission.LOOK_S", 0)
+    admission: Any = Admission(a_config(tmp_path, slots=1), Server())
+    admission._client = livekit
+    await admission._turn_away(Request("AJ_1", admission.jobs))
+    assert livekit.deleted == deleted
