@@ -5,6 +5,8 @@ nor a server it starts can reach anything else: connecting outside fails at once
 ports stands beside it, because WebRTC finds no way to itself where there is nothing but loopback.
 Without root the kernel may refuse; then pytest-socket guards this process alone and the header
 says so.
+
+With pytest-xdist each of its workers has a network of its own, so no port is wanted by two.
 """
 
 import ctypes
@@ -42,9 +44,11 @@ def _switch_on(control: socket.socket, interface: bytes) -> None:
     fcntl.ioctl(control, _SIOCSIFFLAGS, name + struct.pack("H14x", flags | _IFF_UP))
 
 
-ISOLATED = os.environ.get("TESTS_ISOLATED") == "yes" or _enter_empty_network()
+_ME = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+# a pytest started by a test is already inside
+ISOLATED = os.environ.get("TESTS_ISOLATED") == _ME or _enter_empty_network()
 if ISOLATED:
-    os.environ["TESTS_ISOLATED"] = "yes"  # a pytest started by a test is already inside
+    os.environ["TESTS_ISOLATED"] = _ME
 
 
 def pytest_report_header() -> str:
