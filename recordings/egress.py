@@ -211,15 +211,18 @@ def _active(part: RecordingPart, egress: LiveEgress) -> None:
 
 
 def _hurry(part: RecordingPart, *, now: datetime, recorder: Recorder) -> None:
-    """It was accepted and does not become active: stop it and try another, while the call is on."""
+    """It was accepted and does not become active: stop it and try another, while the call is on.
+
+    Our own rows first: the hook of its end comes while it is being stopped.
+    """
     if now - part.asked_at < timedelta(seconds=ACTIVE_S):
         return
-    _stop_again(part, recorder)
     parts.fail(part, f"Egress took it and was not active after {ACTIVE_S} s.", now=now)
     if part.object_key:
         Recording.objects.filter(pk=part.recording_id, state=State.STARTING).update(
             state=State.WANTED, claimed_at=None, egress_id="", error=part.note
         )
+    _stop_again(part, recorder)
 
 
 def _stop_again(part: RecordingPart, recorder: Recorder) -> None:
