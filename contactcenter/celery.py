@@ -33,6 +33,10 @@ app.conf.update(
         },
         "make calls which are due": {"task": "telephony.tasks.sweep_outbound", "schedule": 5.0},
         "see to recordings and transcripts": {"task": "recordings.tasks.sweep", "schedule": 10.0},
+        "look for files egress gave up": {
+            "task": "recordings.tasks.recover_egress",
+            "schedule": 300.0,
+        },
         "send webhooks which are due": {
             "task": "telephony.tasks.sweep_deliveries",
             "schedule": 10.0,

@@ -23,3 +23,10 @@ class SecondRecording(RecordingError):
 
 class BadEntries(RecordingError):
     """A journal delivery that cannot be read; sending it again will not help."""
+
+
+class BackupTooEarly(RecordingError):
+    """Whether the worker's file is needed is not known yet. It keeps it and asks again."""
+
+    def __init__(self) -> None:
+        super().__init__("Egress has not finished with this call. Keep the file and ask again.")

@@ -7,11 +7,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import CheaperOrder
-from recordings import egress as egresses
 from recordings import services, tasks
-from recordings.models import Recording
+from recordings.models import Recording, RecordingPart
 from telephony.later import after_commit
 from telephony.models import Call
+
+# of the others we know already: we asked for them
+TELLING = {"active", "complete", "failed", "aborted", "limit_reached"}
 
 
 def call_opened(*, payload: Mapping[str, Any]) -> None:
@@ -31,10 +33,13 @@ def call_over(*, payload: Mapping[str, Any]) -> None:
 def egress_changed(*, payload: Mapping[str, Any]) -> None:
     """The task is told our id only: file and room are named after the caller's number."""
     egress = payload.get("egress")
-    if not egress or egress["status"] in egresses.RUNNING:
+    if not egress or egress["status"] not in TELLING:
         return
-    ours = Q(egress_id=egress["egress_id"]) | Q(egress_id="", object_key=egress["object_key"])
-    for pk in Recording.objects.egress_unfinished().filter(ours).values_list("pk", flat=True):
+    key = egress["object_key"]
+    ours = Q(egress_id=egress["egress_id"]) | Q(egress_id="", object_key=key)
+    theirs = Q(pk__in=RecordingPart.objects.filter(ours).values("recording"))
+    unfinished = Recording.objects.egress_unfinished()
+    for pk in unfinished.filter(ours | theirs).values_list("pk", flat=True):
         after_commit(tasks.watch_egress.delay, recording_id=pk)
 
 

@@ -13,6 +13,7 @@ from agents.entries import Entry
 from agents.internal import for_workers
 from recordings import journal, services, wiring
 from recordings.errors import (
+    BackupTooEarly,
     BadEntries,
     ObjectWrong,
     SecondRecording,
@@ -120,14 +121,14 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
         )
     except SecondRecording as reason:
         return _no(400, reason)
-    except StoreUnavailable as reason:
+    except (StoreUnavailable, StoreRefused, BackupTooEarly) as reason:
         return _no(503, reason)
     if link is None:
         return JsonResponse({"id": recording.pk, "state": recording.state})
     return JsonResponse(
         {
             "id": recording.pk,
-            "state": recording.state,
+            "state": RecordingState.UPLOADING.value,  # a backup, while egress' file is stored
             "upload": {"url": link.url, "headers": link.headers},
         }
     )

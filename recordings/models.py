@@ -46,7 +46,10 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
         return self.filter(recorder=Recording.Recorder.EGRESS).exclude(state=RecordingState.STORED)
 
     def egress_running(self) -> Self:
-        running = (RecordingState.STARTING, RecordingState.RUNNING, RecordingState.UPLOADING)
+        running = (
+            RecordingState.STARTING, RecordingState.RUNNING, RecordingState.PAUSED,
+            RecordingState.UPLOADING,
+        )  # fmt: skip
         return self.filter(recorder=Recording.Recorder.EGRESS, state__in=running)
 
 
@@ -73,6 +76,17 @@ class Recording(models.Model):
         default=0, help_text="Where sample 0 lies on the journal's clock, in ms."
     )
     egress_id = models.CharField(max_length=64, blank=True)
+    store = models.ForeignKey(
+        "recordings.Store",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="recordings",
+        help_text="Empty: the store of the environment.",
+    )
+    profile = models.ForeignKey(
+        "recordings.RecordingProfile", models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     claimed_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)
@@ -187,3 +201,7 @@ from recordings.models_costs import MonthlyCost as MonthlyCost  # noqa: E402
 from recordings.models_costs import OwnServers as OwnServers  # noqa: E402
 from recordings.models_costs import ProjectBudget as ProjectBudget  # noqa: E402
 from recordings.models_costs import TurnFigure as TurnFigure  # noqa: E402
+from recordings.models_parts import RecordingPart as RecordingPart  # noqa: E402
+from recordings.models_profiles import ProfileUse as ProfileUse  # noqa: E402
+from recordings.models_profiles import RecordingProfile as RecordingProfile  # noqa: E402
+from recordings.models_profiles import Store as Store  # noqa: E402

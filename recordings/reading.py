@@ -32,6 +32,7 @@ RECORDING_WORDS = {
     RecordingState.WANTED: "This call will be recorded; nothing has arrived yet.",
     RecordingState.STARTING: "The recorder is being started.",
     RecordingState.RUNNING: "The call is being recorded.",
+    RecordingState.PAUSED: "The recording pauses: nothing is recorded at the moment.",
     RecordingState.UPLOADING: "The recording is on its way to the store.",
     RecordingState.STORED: "The recording is in the store.",
     RecordingState.SKIPPED: "There is no recording: the call was never answered.",

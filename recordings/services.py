@@ -7,13 +7,15 @@ from typing import Any, Protocol
 from django.db import IntegrityError, transaction
 
 from agents.services import published_plan
+from recordings import backups, layout, stores
+from recordings.choices import CONTENT_TYPES, EXTENSIONS, Format
 from recordings.errors import ObjectWrong, SecondRecording
 from recordings.lifecycle import RecordingState, sources
 from recordings.models import JournalEntry, Recording
 from recordings.storage import Bucket, UploadLink
 from recordings.transcripts import ANYWAY_S
 from telephony import events
-from telephony.live import LiveEgress
+from telephony.live import EgressWish, LiveEgress
 from telephony.models import Call
 
 log = logging.getLogger(__name__)
@@ -24,8 +26,7 @@ State = RecordingState
 class Recorder(Protocol):
     """What we need of LiveKit's egress; `telephony.gateway` has it."""
 
-    def find_egress(self, *, object_key: str, room: str = "") -> str: ...
-    def start_egress(self, *, room: str, object_key: str) -> str: ...
+    def start_egress(self, wish: EgressWish) -> str: ...
     def stop_egress(self, *, egress_id: str) -> None: ...
     def list_egress(self, *, room: str = "") -> list[LiveEgress]: ...
 
@@ -39,12 +40,7 @@ def want_recording(*, call_id: int, now: datetime) -> Recording | None:
     try:
         with transaction.atomic():
             recording, _ = Recording.objects.get_or_create(
-                call=call,
-                defaults={
-                    "recorder": recorder,
-                    "object_key": object_key(call),
-                    "created_at": now,
-                },
+                call=call, defaults=_new(call, recorder, now=now)
             )
     except IntegrityError:  # the same call, from hook and journal at once
         recording = Recording.objects.get(call=call)
@@ -65,9 +61,29 @@ def _recorder_of(call: Call) -> str:
     return plan.recorder if plan and plan.record else ""
 
 
-def object_key(call: Call) -> str:
+def _new(call: Call, recorder: str, *, now: datetime) -> dict[str, Any]:
+    """A row as the project's profile has it. The worker's recorder has one format, its own."""
+    profile = stores.profile_of(call)
+    store = profile.store if profile else None
+    is_egress = recorder == Recording.Recorder.EGRESS
+    fmt = Format(profile.format) if profile and is_egress else Format.OGG
+    return {
+        "recorder": recorder,
+        "object_key": object_key(
+            call, template=store.layout if store else layout.DEFAULT, extension=EXTENSIONS[fmt]
+        ),
+        "content_type": CONTENT_TYPES[fmt],
+        "profile": profile if is_egress else None,
+        "store": store,
+        "created_at": now,
+    }
+
+
+def object_key(call: Call, *, template: str = layout.DEFAULT, extension: str = "ogg") -> str:
     project = call.project.slug if call.project else "unknown"
-    return f"{project}/{call.started_at:%Y/%m/%d}/{call.room}.ogg"
+    return layout.key(
+        template, project=project, at=call.started_at, call=call.room, extension=extension
+    )
 
 
 def move_recording(*, recording_id: int, to: RecordingState, **changes: Any) -> bool:
@@ -132,25 +148,22 @@ def offer_upload(
 
     `facts`: sha256 (hex), size (bytes), duration_ms, starts_ms, content_type. A file which comes
     although egress was to record is taken as well, unless egress has delivered: it is the backup.
-    Raises SecondRecording.
+    Raises SecondRecording and BackupTooEarly.
     """
     call = Call.objects.select_related("project").get(pk=call_id)
-    recording, _ = Recording.objects.get_or_create(
-        call=call,
-        defaults={
-            "recorder": Recording.Recorder.WORKER,
-            "object_key": object_key(call),
-            "created_at": now,
-        },
+    recording, _ = Recording.objects.select_related("call", "store").get_or_create(
+        call=call, defaults=_new(call, Recording.Recorder.WORKER, now=now)
     )
+    if recording.recorder == Recording.Recorder.EGRESS:
+        return backups.offer(recording=recording, facts=facts, bucket=bucket, now=now)
     moved = Recording.objects.filter(
         pk=recording.pk, state__in=[*sources(State.UPLOADING), State.UPLOADING]
-    ).update(state=State.UPLOADING, recorder=Recording.Recorder.WORKER, error="", **facts)
+    ).update(state=State.UPLOADING, error="", **facts)
     recording.refresh_from_db()
     if not moved:
         _require_same(recording, facts["sha256"])
         return recording, None
-    link = bucket.upload_link(
+    link = stores.bucket_of(recording, default=bucket).upload_link(
         recording.object_key,
         size=facts["size"],
         sha256=facts["sha256"],
@@ -170,13 +183,16 @@ def _require_same(recording: Recording, sha256: str) -> None:
 
 def close_recording(*, recording_id: int, bucket: Bucket, now: datetime) -> Recording:
     """STORED, if the store really holds the promised bytes. Raises ObjectWrong otherwise."""
-    recording = Recording.objects.get(pk=recording_id)
+    recording = Recording.objects.select_related("store").get(pk=recording_id)
+    is_egress = recording.recorder == Recording.Recorder.EGRESS
+    if is_egress and (backup := backups.waiting(recording)):
+        return backups.close(recording=recording, part=backup, bucket=bucket, now=now)
     if recording.state == State.STORED:
         return recording
     if recording.state != State.UPLOADING:  # whoever hears “yes” throws his file away
         raise ObjectWrong(f"No upload is going on: the recording is {recording.state}. Offer it.")
     try:
-        found = bucket.head(recording.object_key)
+        found = stores.bucket_of(recording, default=bucket).head(recording.object_key)
         _compare(recording, found.size, found.sha256)
     except ObjectWrong as wrong:
         Recording.objects.filter(pk=recording_id, state=State.UPLOADING).update(error=str(wrong))
@@ -211,4 +227,5 @@ def playable_url(*, recording: Recording, bucket: Bucket) -> str:
     """An address which plays the recording for five minutes. Raises ObjectWrong if not stored."""
     if recording.state != State.STORED:
         raise ObjectWrong(f"The recording is {recording.state}; there is nothing to play yet.")
+    bucket = stores.bucket_of(recording, default=bucket)
     return bucket.play_link(recording.object_key, content_type=recording.content_type)

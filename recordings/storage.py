@@ -4,10 +4,17 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    Credentials,
+    DeferredRefreshableCredentials,
+)
 from botocore.exceptions import BotoCoreError, ClientError
 
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
@@ -36,6 +43,8 @@ class Bucket(Protocol):
     def play_link(self, key: str, *, content_type: str) -> str: ...
     def head(self, key: str) -> StoredObject: ...
     def delete(self, key: str) -> None: ...
+    def put(self, key: str, body: bytes, *, content_type: str) -> None: ...
+    def read(self, key: str, *, most: int) -> bytes: ...
 
 
 class S3Bucket:
@@ -50,33 +59,36 @@ class S3Bucket:
         region: str,
         access_key: str,
         secret_key: str,
+        path_style: bool = True,
+        role_arn: str = "",
+        encryption: str = "",  # AES256 or aws:kms, asked for with each object
+        kms_key: str = "",
+        named: str = "S3_BUCKET, S3_ACCESS_KEY and S3_SECRET_KEY",  # where a person may mend it
         timeout_s: float = 10,
     ) -> None:
+        """`endpoint` empty: S3 of AWS. `role_arn`: the key only serves to take that role."""
         self._name = bucket
         self._region = region
+        self._named = named
+        self._sse = _encryption(encryption, kms_key)
+        config = Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path" if path_style else "virtual"},
+            connect_timeout=3,
+            read_timeout=timeout_s,
+            retries={"total_max_attempts": 2, "mode": "standard"},
+        )
+        session = _session(endpoint, region, Credentials(access_key, secret_key), role_arn)  # type: ignore[no-untyped-call]
 
         def client(url: str):  # type: ignore[no-untyped-def]  # boto3's client type is made at run time
-            return boto3.client(
-                "s3",
-                endpoint_url=url,
-                region_name=region,
-                aws_access_key_id=access_key,
-                aws_secret_access_key=secret_key,
-                config=Config(
-                    signature_version="s3v4",
-                    s3={"addressing_style": "path"},
-                    connect_timeout=3,
-                    read_timeout=timeout_s,
-                    retries={"total_max_attempts": 2, "mode": "standard"},
-                ),
-            )
+            return session.client("s3", endpoint_url=url or None, region_name=region, config=config)
 
         self._s3 = client(endpoint)
         self._public = self._s3 if public_endpoint == endpoint else client(public_endpoint)
 
     def ensure(self) -> None:
         """Create the bucket unless it exists."""
-        with _our_errors(self._name):
+        with _our_errors(self._name, self._named):
             try:
                 self._s3.head_bucket(Bucket=self._name)
             except ClientError as reason:
@@ -102,6 +114,7 @@ class S3Bucket:
                 "ContentType": content_type,
                 "ContentLength": size,
                 "ChecksumSHA256": checksum,
+                **self._sse,
             },
             ExpiresIn=UPLOAD_LINK_S,
         )
@@ -111,6 +124,7 @@ class S3Bucket:
                 "Content-Type": content_type,
                 "Content-Length": str(size),
                 "x-amz-checksum-sha256": checksum,
+                **{_SSE_HEADERS[name]: value for name, value in self._sse.items()},
             },
         )
 
@@ -130,7 +144,7 @@ class S3Bucket:
 
     def head(self, key: str) -> StoredObject:
         """Size and checksum as the store knows them. Raises ObjectWrong when it has no such key."""
-        with _our_errors(self._name):
+        with _our_errors(self._name, self._named):
             try:
                 found = self._s3.head_object(Bucket=self._name, Key=key, ChecksumMode="ENABLED")
             except ClientError as reason:
@@ -147,8 +161,25 @@ class S3Bucket:
         )
 
     def delete(self, key: str) -> None:
-        with _our_errors(self._name):
+        with _our_errors(self._name, self._named):
             self._s3.delete_object(Bucket=self._name, Key=key)
+
+    def put(self, key: str, body: bytes, *, content_type: str) -> None:
+        with _our_errors(self._name, self._named):
+            self._s3.put_object(
+                Bucket=self._name, Key=key, Body=body, ContentType=content_type, **self._sse
+            )
+
+    def read(self, key: str, *, most: int) -> bytes:
+        """The first `most` bytes of an object. Raises ObjectWrong when there is none."""
+        with _our_errors(self._name, self._named):
+            try:
+                found = self._s3.get_object(Bucket=self._name, Key=key)
+            except ClientError as reason:
+                if _code(reason) in _ABSENT:
+                    raise ObjectWrong(f"{key} is not in the bucket.") from reason
+                raise
+            return bytes(found["Body"].read(most))
 
     def _require_bucket(self) -> None:
         try:
@@ -157,13 +188,13 @@ class S3Bucket:
             if _code(reason) not in _ABSENT:
                 raise
             raise StoreRefused(
-                f"There is no bucket {self._name}, or this S3_ACCESS_KEY may not see it. "
-                f"Check S3_BUCKET and S3_ACCESS_KEY, or run `manage.py makebucket`."
+                f"There is no bucket {self._name}, or this access key may not see it. "
+                f"Check {self._named}, or run `manage.py makebucket`."
             ) from reason
 
 
 @contextmanager
-def _our_errors(bucket: str) -> Iterator[None]:
+def _our_errors(bucket: str, named: str) -> Iterator[None]:
     try:
         yield
     except ClientError as reason:
@@ -171,11 +202,55 @@ def _our_errors(bucket: str) -> Iterator[None]:
         if code in _PASSING:
             raise StoreUnavailable(f"The object store is in trouble ({code}).") from reason
         raise StoreRefused(
-            f"The object store refused ({code}) in bucket {bucket}. "
-            f"Check S3_BUCKET, S3_ACCESS_KEY and S3_SECRET_KEY."
+            f"The object store refused ({code}) in bucket {bucket}. Check {named}."
         ) from reason
     except BotoCoreError as reason:
-        raise StoreUnavailable("The object store does not answer. Check S3_ENDPOINT.") from reason
+        raise StoreUnavailable(
+            f"The object store does not answer. Check {_endpoint_of(named)}."
+        ) from reason
+
+
+def _endpoint_of(named: str) -> str:
+    return "S3_ENDPOINT" if named.startswith("S3_") else f"the endpoint of {named}"
+
+
+_SSE_HEADERS = {
+    "ServerSideEncryption": "x-amz-server-side-encryption",
+    "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
+}
+
+
+def _encryption(how: str, kms_key: str) -> dict[str, str]:
+    asked = {"ServerSideEncryption": how} if how else {}
+    return asked | ({"SSEKMSKeyId": kms_key} if how and kms_key else {})
+
+
+def _session(endpoint: str, region: str, own: Credentials, role_arn: str) -> boto3.Session:
+    """With the key itself, or with that of a role, which is taken anew before it runs out."""
+    if not role_arn:
+        return boto3.Session(own.access_key, own.secret_key, region_name=region)
+    session: Any = botocore.session.get_session()
+
+    def client(service: str, **keys: Any) -> Any:
+        return session.create_client(
+            service, region_name=region, endpoint_url=_sts_of(endpoint), **keys,
+            config=Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2}),
+        )  # fmt: skip
+
+    taken = AssumeRoleCredentialFetcher(  # type: ignore[no-untyped-call]
+        client_creator=client, source_credentials=own, role_arn=role_arn,
+        extra_args={"RoleSessionName": "contactcenter"},
+    )  # fmt: skip
+    session._credentials = DeferredRefreshableCredentials(  # type: ignore[no-untyped-call]
+        refresh_using=taken.fetch_credentials, method="assume-role"
+    )
+    return boto3.Session(botocore_session=session)
+
+
+def _sts_of(endpoint: str) -> str | None:
+    """AWS has it elsewhere; the others, as MinIO, at the address of the store itself."""
+    host = urlsplit(endpoint).hostname or ""
+    return None if not host or host.endswith("amazonaws.com") else endpoint
 
 
 def _code(error: ClientError) -> str:

@@ -19,6 +19,7 @@ from telephony.errors import GatewayRefused, GatewayUnavailable
 log = logging.getLogger(__name__)
 
 
+CONFIRM_S = 2  # an egress is active 0.9 to 3.3 s after it was asked for
 RECENT = timedelta(days=3)  # what every sweep looks at
 
 
@@ -35,9 +36,11 @@ def want_recording(*, call_id: int, **_newer: object) -> None:
 def start_recording(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: object) -> None:
     """A second run finds the claim taken, or the egress by its object key."""
     try:
-        egresses.start_recording(
+        started = egresses.start_recording(
             recording_id=recording_id, now=timezone.now(), recorder=telephony.gateway()
         )
+        if started:  # its hook may be lost; the sweep asks again
+            watch_egress.apply_async(kwargs={"recording_id": recording_id}, countdown=CONFIRM_S)
     except GatewayUnavailable as trouble:
         egresses.release_claim(recording_id=recording_id, error=str(trouble))
         raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
@@ -118,6 +121,13 @@ def _restart_egresses(now: datetime) -> None:
 
 def _watch_egresses(now: datetime) -> None:
     egresses.watch_egress(now=now, recorder=telephony.gateway(), bucket=wiring.bucket())
+
+
+@shared_task
+def recover_egress(**_newer: object) -> None:
+    """A second run finds no more."""
+    now = timezone.now()
+    egresses.recover_lost(since=now - timedelta(days=1), now=now, bucket=wiring.bucket())
 
 
 def _give_up(now: datetime) -> None:

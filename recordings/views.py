@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from recordings import reading, services, wiring
+from recordings import reading, services, stores, wiring
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.lifecycle import RecordingState
 from recordings.models import Recording
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def play(request: HttpRequest, pk: int) -> HttpResponse:
     """Sends the browser to a link which is good for five minutes. Every use is logged."""
     _require(request, "recordings.view_recording")
-    recording = get_object_or_404(Recording.objects.select_related("call"), pk=pk)
+    recording = get_object_or_404(Recording.objects.select_related("call", "store"), pk=pk)
     if recording.state != RecordingState.STORED:
         words = reading.recording_words(recording, is_open=recording.call.ended_at is None)
         return _unavailable(request, recording, words, status=404)
@@ -60,7 +60,7 @@ def page_of(request: HttpRequest, pk: int) -> reading.CallPage:
 
 def _link(recording: Recording) -> str:
     """Making a link asks nobody, so the store is asked first whether it has the object."""
-    bucket = wiring.bucket()
+    bucket = stores.bucket_of(recording, default=wiring.bucket())
     bucket.head(recording.object_key)
     return services.playable_url(recording=recording, bucket=bucket)
 

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from recordings.places import Place
 from recordings.storage import Bucket, S3Bucket
 
 
@@ -16,4 +17,22 @@ def bucket() -> Bucket:
         region=settings.S3_REGION,
         access_key=settings.S3_ACCESS_KEY,
         secret_key=settings.S3_SECRET_KEY,
+    )
+
+
+@lru_cache(maxsize=64)
+def bucket_at(place: Place) -> Bucket:
+    """The bucket of a store's row; one client for each state of a row."""
+    return S3Bucket(
+        endpoint=place.endpoint,
+        public_endpoint=place.public_endpoint or place.endpoint,
+        bucket=place.bucket,
+        region=place.region,
+        access_key=place.access_key,
+        secret_key=place.secret_key,
+        path_style=place.path_style,
+        role_arn=place.role_arn,
+        encryption=place.encryption,
+        kms_key=place.kms_key,
+        named=f"the store “{place.name}”",
     )

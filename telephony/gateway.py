@@ -8,15 +8,18 @@ from typing import Protocol, TypeVar
 import aiohttp
 from asgiref.sync import async_to_sync
 from livekit import api
+from livekit.api.egress_service import EgressService
 
-from telephony import translate
+from telephony import egress_requests, translate
 from telephony.errors import GatewayRefused, GatewayUnavailable
-from telephony.live import LiveEgress, LiveJob, LiveParticipant, LiveRoom
+from telephony.live import CallerTracks, EgressWish, LiveEgress, LiveJob, LiveParticipant, LiveRoom
 from telephony.sync import InboundTrunkSpec, LiveRule, LiveTrunk, RuleSpec, TrunkSpec
 
 T = TypeVar("T")
 # answered by a server which does not have what we ask for
 _ABSENT = {api.ServerErrorCode.NOT_FOUND}
+# HTTP: a service did not answer in time, or has no room for more at the moment
+_PASSING = {408, 429}
 # psrpc's words for “no server holds this room”
 _NOBODY = {api.ServerErrorCode.UNAVAILABLE, api.ServerErrorCode.NOT_FOUND}
 # said, as an unknown error, of a room which Redis has lost while the server still holds it
@@ -42,8 +45,7 @@ class Gateway(Protocol):
     def remove_participant(self, *, room: str, identity: str) -> None: ...
     def delete_room(self, *, room: str) -> None: ...
     def send_to_agents(self, *, room: str, topic: str, data: bytes) -> None: ...
-    def start_egress(self, *, room: str, object_key: str) -> str: ...
-    def find_egress(self, *, object_key: str, room: str = "") -> str: ...
+    def start_egress(self, wish: EgressWish) -> str: ...
     def list_egress(self, *, room: str = "") -> list[LiveEgress]: ...
     def stop_egress(self, *, egress_id: str) -> None: ...
 
@@ -218,33 +220,37 @@ class LiveKitGateway:
 
     # --- recording ------------------------------------------------------------------------------
 
-    def start_egress(self, *, room: str, object_key: str) -> str:
-        """Record a room: OGG, caller left, agent right; return the egress id.
+    def start_egress(self, wish: EgressWish) -> str:
+        """Record as wished; return the egress id.
 
-        The bucket and its keys are in egress' own configuration, so that no secret travels.
-        On GatewayUnavailable it may have started all the same: ask `find_egress` before another.
+        Unless the wish names a store, bucket and keys are in egress' own configuration, so that no
+        secret travels. On GatewayUnavailable it may have started all the same: list before another.
         """
-        kinds = api.ParticipantInfo.Kind
-        routes = [
-            api.AudioRoute(participant_kind=kinds.SIP, channel=api.AUDIO_CHANNEL_LEFT),
-            api.AudioRoute(participant_kind=kinds.AGENT, channel=api.AUDIO_CHANNEL_RIGHT),
-        ]
-        file = api.FileOutput(
-            file_type=api.EncodedFileType.OGG, filepath=object_key, disable_manifest=True
-        )
-        request = api.StartEgressRequest(
-            room_name=room,
-            media=api.MediaSource(audio=api.AudioConfig(routes=routes)),
-            outputs=[api.Output(file=file)],
-        )
-        # without an egress service LiveKit needs 22 s to say so; a working one starts within 1.1 s
-        return self._call(lambda lk: lk.egress.start_egress(request), timeout_s=10).egress_id
+        needs_caller = egress_requests.needs_caller(wish)
+        caller = self._caller(wish) if needs_caller else CallerTracks()
+        request = egress_requests.request(wish, caller)
 
-    def find_egress(self, *, object_key: str, room: str = "") -> str:
-        """The id of the egress which writes this object, or empty."""
-        return next(
-            (e.egress_id for e in self.list_egress(room=room) if e.object_key == object_key), ""
-        )
+        async def send(lk: api.LiveKitAPI) -> api.EgressInfo:
+            return await _STARTS[type(request)](lk.egress, request)
+
+        # without an egress service LiveKit needs 22 s to say so; a working one starts within 1.1 s
+        try:
+            return self._call(send, timeout_s=10).egress_id
+        except _Absent:
+            raise
+        except GatewayRefused as refusal:
+            raise GatewayRefused(_told(refusal, wish)) from None  # its cause has the addresses
+        except GatewayUnavailable as trouble:
+            raise GatewayUnavailable(_told(trouble, wish)) from None
+
+    def _caller(self, wish: EgressWish) -> CallerTracks:
+        """The caller's identity and tracks. Raises GatewayUnavailable while he has no sound yet."""
+        request = api.ListParticipantsRequest(room=wish.room)
+        listing = self._call(lambda lk: lk.room.list_participants(request))
+        found = translate.caller_tracks(listing.participants)
+        if not found.audio:
+            raise GatewayUnavailable("The caller has no sound in the room yet. It is tried again.")
+        return found
 
     def list_egress(self, *, room: str = "") -> list[LiveEgress]:
         """Egresses of a room, or of all; LiveKit remembers them for 24 h."""
@@ -290,7 +296,7 @@ class LiveKitGateway:
         except api.ServerError as refusal:
             if refusal.code in absent or refusal.message == _FORGOTTEN:
                 raise _Absent(f"LiveKit does not know it: {refusal.message}.") from refusal
-            if refusal.status >= 500:
+            if refusal.status >= 500 or refusal.status in _PASSING:
                 raise GatewayUnavailable(
                     f"LiveKit failed ({refusal.code}: {refusal.message}). It is tried again."
                 ) from refusal
@@ -304,3 +310,20 @@ class LiveKitGateway:
 
 class _Absent(GatewayRefused):
     """What was asked for does not exist on LiveKit."""
+
+
+_STARTS: dict[type, Callable[..., Awaitable[api.EgressInfo]]] = {
+    api.StartEgressRequest: EgressService.start_egress,
+    api.RoomCompositeEgressRequest: EgressService.start_room_composite_egress,
+    api.TrackCompositeEgressRequest: EgressService.start_track_composite_egress,
+    api.TrackEgressRequest: EgressService.start_track_egress,
+    api.ParticipantEgressRequest: EgressService.start_participant_egress,
+}
+
+
+def _told(error: Exception, wish: EgressWish) -> str:
+    """LiveKit repeats addresses it does not like, and they end in stream keys."""
+    text = str(error)
+    for secret in wish.secrets:
+        text = text.replace(secret, "…")
+    return egress_requests.without_addresses(text)

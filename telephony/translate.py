@@ -1,13 +1,14 @@
 """LiveKit's protobuf messages ↔ our values. Used by the gateway and the webhook only."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
-from livekit.protocol.egress import EgressInfo, EgressStatus
-from livekit.protocol.models import ParticipantInfo, Room
+from livekit.protocol.egress import EgressInfo, EgressStatus, Output, SegmentedFileOutput
+from livekit.protocol.models import ParticipantInfo, Room, TrackType
 from livekit.protocol.room import CreateRoomRequest, RoomConfiguration
 from livekit.protocol.sip import (
     CreateSIPParticipantRequest,
@@ -23,7 +24,8 @@ from livekit.protocol.sip import (
     SIPTransport,
 )
 
-from telephony.live import LiveEgress, LiveParticipant, LiveRoom
+from telephony.egress_requests import without_addresses
+from telephony.live import CallerTracks, LiveEgress, LiveParticipant, LiveRoom
 from telephony.sync import (
     InboundTrunkSpec,
     LiveRule,
@@ -250,23 +252,62 @@ def kind_name(info: ParticipantInfo) -> str:
 def live_egress(info: EgressInfo) -> LiveEgress:
     """`started` and `ended` come in ns. The location is no usable link; the key is ours."""
     file = info.file_results[0] if info.file_results else None
+    pieces = info.segment_results[0] if info.segment_results else None
+    said = info.error or (info.details if info.status >= EgressStatus.EGRESS_FAILED else "")
+    ns = file.duration if file else pieces.duration if pieces else 0
     return LiveEgress(
         egress_id=info.egress_id,
         room=info.room_name,
         status=EgressStatus.Name(info.status).removeprefix("EGRESS_").lower(),
-        object_key=file.filename if file and file.filename else _requested_key(info),
+        object_key=requested_key(info) or (file.filename if file else ""),
         size=file.size if file else 0,
-        duration_ms=file.duration // 1_000_000 if file else 0,
+        duration_ms=ns // 1_000_000,
         started_at=_moment(info.started_at) if info.started_at else None,
         ended_at=_moment(info.ended_at) if info.ended_at else None,
-        error=info.error or (info.details if info.status >= EgressStatus.EGRESS_FAILED else ""),
+        error=without_addresses(said),
+        backup=info.backup_storage_used,
     )
 
 
-def _requested_key(info: EgressInfo) -> str:
-    if info.HasField("egress") and info.egress.outputs:
-        return str(info.egress.outputs[0].file.filepath)
+def requested_key(info: EgressInfo) -> str:
+    """The object we asked for: the result's name differs if the backup storage was used."""
+    asked = info.WhichOneof("request")
+    if asked is None:
+        return ""
+    request = getattr(info, asked)
+    if asked == "egress":
+        outputs = [output for output in request.outputs if not output.HasField("stream")]
+        return _key_of(outputs[0]) if outputs else ""
+    if asked == "track":
+        return str(request.file.filepath)
+    if asked in {"room_composite", "participant", "track_composite"}:
+        files, pieces = request.file_outputs, request.segment_outputs
+        return str(files[0].filepath) if files else _playlist(pieces[0]) if pieces else ""
     return ""
+
+
+def _key_of(output: Output) -> str:
+    return _playlist(output.segments) if output.HasField("segments") else str(output.file.filepath)
+
+
+def _playlist(pieces: SegmentedFileOutput) -> str:
+    return f"{pieces.filename_prefix}.m3u8"
+
+
+def caller_tracks(participants: Iterable[ParticipantInfo]) -> CallerTracks:
+    """Of the first participant who came by telephone."""
+    for who in participants:
+        if who.kind == ParticipantInfo.Kind.SIP:
+            return CallerTracks(
+                identity=who.identity,
+                audio=_first_track(who, TrackType.AUDIO),
+                video=_first_track(who, TrackType.VIDEO),
+            )
+    return CallerTracks()
+
+
+def _first_track(who: ParticipantInfo, kind: TrackType.ValueType) -> str:
+    return next((track.sid for track in who.tracks if track.type == kind), "")
 
 
 def _moment(ticks: int, *, per_second: int = 1_000_000_000) -> datetime:

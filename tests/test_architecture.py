@@ -55,7 +55,10 @@ PURE = {
     "telephony/hook_address.py",
     "telephony/hook_door.py",
     "telephony/edge.py",
+    "recordings/choices.py",
+    "recordings/layout.py",
     "recordings/lifecycle.py",
+    "recordings/places.py",
     "recordings/redaction.py",
     "deploy",
 }

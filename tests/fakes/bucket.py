@@ -73,6 +73,18 @@ class FakeBucket:
         self._reach()
         self.objects.pop(key, None)
 
+    def put(self, key: str, body: bytes, *, content_type: str) -> None:
+        self._reach()
+        if not self.exists:
+            raise StoreRefused("The object store refused (NoSuchBucket).")
+        self.objects[key] = body
+
+    def read(self, key: str, *, most: int) -> bytes:
+        self._reach()
+        if key not in self.objects:
+            raise ObjectWrong(f"{key} is not in the bucket.")
+        return self.objects[key][:most]
+
     # --- plain HTTP, as worker and browser use it -------------------------------------------------
 
     def request(

@@ -1,11 +1,18 @@
 """LiveKit's egress service beside the fake LiveKit: how recordings end, by the rules measured.
 
-| what happens                    | status   | file         | hook |
-|---------------------------------|----------|--------------|------|
-| stopped, or the room is deleted | complete | whole        | yes  |
-| the bucket does not exist       | failed   | none         | yes  |
-| the service is stopped (SIGINT) | failed   | up to then   | yes  |
-| the service is killed           | active   | none         | no   |
+| what happens                          | status   | file       | hooks                      |
+|---------------------------------------|----------|------------|----------------------------|
+| it is started                         | starting |            | started, without a status  |
+| it records                            | active   |            | updated                    |
+| stopped, or the room is deleted       | complete | whole      | updated (ending), ended    |
+| the bucket does not exist             | failed   | none       | updated (ending), ended    |
+| … and there is backup storage         | complete | in backup  | updated (ending), ended    |
+| the service is stopped (SIGINT)       | failed   | up to then | ended                      |
+| a codec is missing                    | failed   | none       | ended; the service exits   |
+| its handler is killed                 | failed   | none       | ended                      |
+| the service is killed                 | active   | none       | none, ever; a stop: 408    |
+| there is none, or no CPU is left      | –        |            | none; the start: 503       |
+| a stop of one over, or unknown        | –        |            | none; 412, 404 are no fault |
 """
 
 from collections.abc import Callable
@@ -14,13 +21,16 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.json_format import MessageToJson
 from livekit import api
+from livekit.protocol.egress import StartEgressRequest
 
 from telephony.errors import GatewayUnavailable
-from telephony.live import LiveEgress
+from telephony.live import EgressWish, LiveEgress
+from tests.fakes import egress_rules
 from tests.fakes.bucket import FakeBucket
-from tests.fakes.livekit import FakeGateway
+from tests.fakes.livekit import RUNNING, FakeGateway
 
 SOUND = b"OggS" + bytes(996)
+LENGTH_MS = 8140
 
 
 class EgressGateway(FakeGateway):
@@ -31,62 +41,126 @@ class EgressGateway(FakeGateway):
     ) -> None:
         super().__init__()
         self.bucket = bucket
+        self.buckets: dict[str, FakeBucket] = {}  # of stores which a request names
+        self.backup: dict[str, bytes] | None = None  # backup storage, if there is one
         self.post_hook = post_hook
         self.began = now
         self.starts = 0
         self.stops: list[str] = []
         self.service_runs = True
+        self.places = 100  # how many it has CPU for
+        self.stuck = False  # accepted, and never active
         self.loses_answers = False  # it starts, and its answer is lost on the way back
 
-    def start_egress(self, *, room: str, object_key: str) -> str:
-        if not self.service_runs:
-            raise GatewayUnavailable("LiveKit failed (unavailable: no response from servers).")
-        egress_id = super().start_egress(room=room, object_key=object_key)
+    def start_egress(self, wish: EgressWish) -> str:
+        running = [e for e in self.egresses.values() if e.status in RUNNING]
+        if not self.service_runs or len(running) >= self.places:
+            raise GatewayUnavailable(egress_rules.NOBODY)
+        egress_id = super().start_egress(wish)
         self.starts += 1
-        self.egresses[egress_id] = replace(self.egresses[egress_id], started_at=self.began)
+        self.post_hook(body_of("egress_started", self.egresses[egress_id]))
+        if failure := egress_rules.failure(self.egress_requests[egress_id], self.egress_features):
+            self.fail(egress_id, failure)
+            self.shut_down()
         if self.loses_answers:
             self.loses_answers = False
             raise GatewayUnavailable("LiveKit cannot be reached.")
         return egress_id
+
+    def list_egress(self, *, room: str = "") -> list[LiveEgress]:
+        """Time has passed since it was started: it is active, and the hook got lost."""
+        for egress in list(self.egresses.values()):
+            if egress.status == "starting" and not self.stuck and self.service_runs:
+                self._become_active(egress)
+        return super().list_egress(room=room)
 
     def stop_egress(self, *, egress_id: str) -> None:
         self._reach()
         self.stops.append(egress_id)
         if not self.service_runs:
             raise GatewayUnavailable("LiveKit failed (deadline_exceeded: 408).")
-        if self.egresses[egress_id].status == "active":
+        egress = self.egresses.get(egress_id)
+        if egress and egress.status == "starting" and self.stuck:
+            self._end(egress, "aborted", error="Stop called before pipeline could start")
+        elif egress and egress.status in RUNNING:
             self.complete(egress_id)
 
-    # --- endings --------------------------------------------------------------------------------
+    def delete_room(self, *, room: str) -> None:
+        super().delete_room(room=room)
+        for egress in list(self.egresses.values()):
+            if egress.room == room and egress.status in RUNNING and self.service_runs:
+                self.complete(egress.egress_id)
+
+    # --- what happens to it ---------------------------------------------------------------------
+
+    def activate(self, egress_id: str) -> None:
+        active = self._become_active(self.egresses[egress_id])
+        self.post_hook(body_of("egress_updated", active))
 
     def complete(self, egress_id: str, *, body: bytes = SOUND, hook: bool = True) -> None:
         egress = self.egresses[egress_id]
-        if not self.bucket.exists:
+        bucket = self._bucket_of(egress_id)
+        if hook:
+            self.post_hook(body_of("egress_updated", egress, status="ending"))
+        if not egress.object_key:  # it went to a WebSocket
+            self._end(egress, "complete", hook=hook)
+        elif bucket.exists:
+            bucket.objects[egress.object_key] = body
+            self._end(egress, "complete", hook=hook, size=len(SOUND), duration_ms=LENGTH_MS)
+        elif self.backup is not None:
+            self.backup[egress.object_key] = body
+            kept = replace(egress, backup=True)
+            self._end(kept, "complete", hook=hook, size=len(SOUND), duration_ms=LENGTH_MS)
+        else:
             self._end(egress, "failed", hook=hook, error="NoSuchBucket")
-            return
-        self.bucket.objects[egress.object_key] = body
-        self._end(egress, "complete", hook=hook, size=len(SOUND), duration_ms=8140)
 
     def interrupt(self, egress_id: str) -> None:
         """The service is asked to stop while it records: it says failed, and writes the file."""
         egress = self.egresses[egress_id]
-        self.bucket.objects[egress.object_key] = SOUND[:500]
+        self._bucket_of(egress_id).objects[egress.object_key] = SOUND[:500]
         self._end(egress, "failed", error="server is shutting down")
+
+    def shut_down(self) -> None:
+        """The service exits, by itself after an inner error; its supervisor may start it again."""
+        for egress in list(self.egresses.values()):
+            if egress.status in RUNNING:
+                self.interrupt(egress.egress_id)
+        self.service_runs = False
 
     def kill(self) -> None:
         """No file, no hook, and LiveKit goes on saying active."""
         self.service_runs = False
 
+    def kill_handler(self, egress_id: str) -> None:
+        self.fail(egress_id, "signal: killed")
+
     def fail(self, egress_id: str, error: str) -> None:
         self._end(self.egresses[egress_id], "failed", error=error)
+
+    def _become_active(self, egress: LiveEgress) -> LiveEgress:
+        active = replace(egress, status="active", started_at=self.began)
+        self.egresses[egress.egress_id] = active
+        return active
+
+    def _bucket_of(self, egress_id: str) -> FakeBucket:
+        """As the request says, or the one in egress' own configuration."""
+        request = self.egress_requests[egress_id]
+        if isinstance(request, StartEgressRequest):
+            named = request.storage.s3.bucket
+        elif isinstance(request, api.TrackEgressRequest):
+            named = request.file.s3.bucket
+        else:
+            named = request.file_outputs[0].s3.bucket  # type: ignore[attr-defined]
+        return self.buckets[named] if named else self.bucket
 
     def _end(
         self, egress: LiveEgress, status: str, *, hook: bool = True, size: int = 0,
         duration_ms: int = 0, error: str = "",
     ) -> None:  # fmt: skip
+        began = egress.started_at or self.began
         ended = replace(
             egress, status=status, size=size, duration_ms=duration_ms, error=error,
-            ended_at=self.began + timedelta(milliseconds=duration_ms),
+            started_at=egress.started_at, ended_at=began + timedelta(milliseconds=duration_ms),
         )  # fmt: skip
         self.egresses[egress.egress_id] = ended
         if hook:
@@ -98,15 +172,14 @@ def body_of(event: str, egress: LiveEgress, *, status: str = "", event_id: str =
     name = f"EGRESS_{(status or egress.status).upper()}"
     info = api.EgressInfo(
         egress_id=egress.egress_id, room_name=egress.room, status=name,
-        error=egress.error,
+        error=egress.error, backup_storage_used=egress.backup,
     )  # fmt: skip
     if egress.size:
         info.file_results.add(
             filename=egress.object_key, size=egress.size, duration=egress.duration_ms * 1_000_000,
             location=f"https://wrong.invalid/{egress.object_key}",
         )  # fmt: skip
-    else:
-        info.egress.outputs.add().file.filepath = egress.object_key
+    info.egress.outputs.add().file.filepath = egress.object_key
     hook = api.WebhookEvent(
         id=event_id or f"EV_{event}_{egress.egress_id}_{name}",
         event=event, created_at=int(datetime.now(UTC).timestamp()), egress_info=info,

@@ -4,10 +4,22 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from telephony import sync
+from google.protobuf.message import Message
+
+from telephony import egress_requests, sync
 from telephony.errors import GatewayRefused, GatewayUnavailable
-from telephony.live import LiveEgress, LiveJob, LiveParticipant, LiveRoom
+from telephony.live import (
+    CallerTracks,
+    EgressWish,
+    LiveEgress,
+    LiveJob,
+    LiveParticipant,
+    LiveRoom,
+)
 from telephony.sync import InboundTrunkSpec, LiveRule, LiveTrunk, RuleSpec, TrunkSpec
+from tests.fakes import egress_rules
+
+RUNNING = {"starting", "active", "ending"}
 
 
 class FakeGateway:
@@ -22,6 +34,9 @@ class FakeGateway:
         self.dispatched: list[tuple[str, str]] = []
         self.sent: list[tuple[str, str, bytes]] = []  # data packets to agents
         self.egresses: dict[str, LiveEgress] = {}
+        self.egress_requests: dict[str, Message] = {}
+        self.egress_features: frozenset[str] = frozenset()  # chrome, aac
+        self.callers_have_sound = True
         self.writes: list[str] = []
         self.away = False
         self.refusing = ""
@@ -183,21 +198,31 @@ class FakeGateway:
         if any(p.kind == "agent" for p in self.participants.get(room, [])):
             self.sent.append((room, topic, data))
 
-    def start_egress(self, *, room: str, object_key: str) -> str:
+    def start_egress(self, wish: EgressWish) -> str:
         self._reach()
         self._may()
-        if room not in self.rooms:
+        if wish.room not in self.rooms:
             raise GatewayRefused("LiveKit does not know it: requested room does not exist.")
-        assert not self.find_egress(object_key=object_key), "one object, one egress"
+        caller = self._caller(wish.room) if egress_requests.needs_caller(wish) else CallerTracks()
+        request = egress_requests.request(wish, caller)
+        if refusal := egress_rules.refusal(request, self.egress_features):
+            raise refusal
+        running = [e for e in self.list_egress(room=wish.room) if e.status in RUNNING]
+        assert wish.object_key not in {e.object_key for e in running} - {""}, (
+            "one object, one egress"
+        )
         egress_id = f"EG_{next(self._ids)}"
+        self.egress_requests[egress_id] = request
         self.egresses[egress_id] = LiveEgress(
-            egress_id=egress_id, room=room, status="active", object_key=object_key
+            egress_id=egress_id, room=wish.room, status="starting", object_key=wish.object_key
         )
         return egress_id
 
-    def find_egress(self, *, object_key: str, room: str = "") -> str:
-        found = [e for e in self.list_egress(room=room) if e.object_key == object_key]
-        return found[0].egress_id if found else ""
+    def _caller(self, room: str) -> CallerTracks:
+        for who in self.participants.get(room, []):
+            if who.kind == "sip" and self.callers_have_sound:
+                return CallerTracks(identity=who.identity, audio=f"TR_{who.identity}")
+        raise GatewayUnavailable("The caller has no sound in the room yet. It is tried again.")
 
     def list_egress(self, *, room: str = "") -> list[LiveEgress]:
         self._reach()

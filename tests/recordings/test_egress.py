@@ -8,7 +8,7 @@ from celery.exceptions import Retry
 
 from recordings import tasks
 from recordings.journal import take_entries
-from recordings.models import Recording, Transcript
+from recordings.models import Recording, RecordingPart, Transcript
 from telephony import services as telephony
 from telephony import wiring as telephony_wiring
 from telephony.lifecycle import CallState
@@ -107,11 +107,23 @@ def test_an_answer_lost_on_the_way_back_starts_no_second_egress(want, livekit):
 
 
 def test_who_died_while_it_asked_is_followed_by_another(want, livekit, clock):
-    recording = want()
+    """LiveKit was not asked yet: nobody knows, until the claim is old."""
+    livekit.kill()
+    want()
     Recording.objects.update(state="starting", egress_id="", claimed_at=clock.now)
+    livekit.service_runs = True
     tasks.sweep.delay()
     assert only().state == "starting"
     clock.move(61)
+    tasks.sweep.delay()
+    assert (only().state, livekit.starts) == ("running", 1)
+    assert RecordingPart.objects.count() == 1
+
+
+def test_who_died_after_it_asked_has_its_egress_found_by_its_object(want, livekit, clock):
+    recording = want()
+    Recording.objects.update(state="starting", egress_id="")
+    RecordingPart.objects.update(state="starting", egress_id="")
     tasks.sweep.delay()
     assert (only().state, only().egress_id) == ("running", recording.egress_id)
     assert livekit.starts == 1
@@ -198,6 +210,7 @@ def test_a_lost_hook_is_asked_for(want, livekit):
 def test_an_end_before_the_id_was_noted_finds_its_recording(want, livekit):
     recording = want()
     Recording.objects.update(state="starting", egress_id="")
+    RecordingPart.objects.update(state="starting", egress_id="")
     livekit.complete(recording.egress_id)
     assert (only().state, only().egress_id) == ("stored", recording.egress_id)
 
