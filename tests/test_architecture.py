@@ -57,6 +57,10 @@ PURE = {
     "telephony/edge.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",
+    "recordings/finders.py",
+    "recordings/finders_bank.py",
+    "recordings/finders_person.py",
+    "recordings/spoken.py",
     "deploy",
 }
 
