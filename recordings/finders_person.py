@@ -102,6 +102,27 @@ def _told(text: str) -> Iterator[Span]:
         yield found.span(1)
 
 
+_ASKS_NAME = re.compile(
+    r"\b(?:your (?:full |first |last |sur)?name|ihre[nr]? (?:vor|nach)?namen?|votre nom|"
+    r"su nombre|il suo nome|who am i (?:speaking|talking) (?:to|with))\b[^.!?]{0,40}\?\s*$",
+    re.IGNORECASE,
+)
+_OPENERS = re.compile(
+    r"(?:\W*(?:yes|sure|well|uh|um|it['’]?s|it is|i['’]?m|i am|that['’]?s|ja|das ist|ich bin|sí|"
+    r"soy|oui)\b\W*)*\W*",
+    re.IGNORECASE,
+)
+
+
+def name_asked_for(question: str, answer: str) -> Span | None:
+    """The name which answers “What is your name?”."""
+    if not _ASKS_NAME.search(question):
+        return None
+    lead = _OPENERS.match(answer)
+    span = _name_at(answer, lead.end() if lead else 0, most=3)
+    return span if span and len(answer[span[1] :].split()) <= 3 else None
+
+
 def _name_at(text: str, start: int, *, most: int) -> Span | None:
     """Up to `most` words which may be a name: capitals go on with capitals."""
     end, words, is_upper = start, 0, False

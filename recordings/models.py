@@ -72,6 +72,9 @@ class Recording(models.Model):
     starts_ms = models.IntegerField(
         default=0, help_text="Where sample 0 lies on the journal's clock, in ms."
     )
+    mask = models.JSONField(
+        default=list, blank=True, help_text="What was silenced: kind, channel, ms in the file."
+    )
     egress_id = models.CharField(max_length=64, blank=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
@@ -187,3 +190,6 @@ from recordings.models_costs import MonthlyCost as MonthlyCost  # noqa: E402
 from recordings.models_costs import OwnServers as OwnServers  # noqa: E402
 from recordings.models_costs import ProjectBudget as ProjectBudget  # noqa: E402
 from recordings.models_costs import TurnFigure as TurnFigure  # noqa: E402
+from recordings.models_redaction import AudioMask as AudioMask  # noqa: E402
+from recordings.models_redaction import RedactionCount as RedactionCount  # noqa: E402
+from recordings.models_redaction import RedactionRules as RedactionRules  # noqa: E402

@@ -61,6 +61,8 @@ PURE = {
     "recordings/finders_bank.py",
     "recordings/finders_person.py",
     "recordings/spoken.py",
+    "recordings/spanning.py",
+    "recordings/timing.py",
     "deploy",
 }
 
