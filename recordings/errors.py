@@ -23,3 +23,7 @@ class SecondRecording(RecordingError):
 
 class BadEntries(RecordingError):
     """A journal delivery that cannot be read; sending it again will not help."""
+
+
+class SoundBroken(RecordingError):
+    """A file which cannot be read as sound, or not masked. Trying again will not help."""

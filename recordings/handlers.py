@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.models import CheaperOrder
 from recordings import egress as egresses
-from recordings import services, tasks
+from recordings import masking, services, tasks
 from recordings.models import Recording
 from telephony.later import after_commit
 from telephony.models import Call
@@ -36,6 +36,12 @@ def egress_changed(*, payload: Mapping[str, Any]) -> None:
     ours = Q(egress_id=egress["egress_id"]) | Q(egress_id="", object_key=egress["object_key"])
     for pk in Recording.objects.egress_unfinished().filter(ours).values_list("pk", flat=True):
         after_commit(tasks.watch_egress.delay, recording_id=pk)
+
+
+def words_or_sound_complete(*, payload: Mapping[str, Any]) -> None:
+    """Masking the sound needs both; whichever comes last begins it."""
+    if recording_id := masking.consider(call_id=payload["call"]):
+        after_commit(tasks.mask_recording.delay, recording_id=recording_id)
 
 
 def plan_published() -> None:
