@@ -119,6 +119,7 @@ class AudioMask(models.Model):
     objects = AudioMaskQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "masked recording"
         indexes = [models.Index(fields=["state", "claimed_at"], name="audio_mask_state")]
 
     def __str__(self) -> str:
