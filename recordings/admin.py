@@ -153,3 +153,5 @@ class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # 
 
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
 from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402
+from recordings.admin_redaction import AudioMaskAdmin as AudioMaskAdmin  # noqa: E402
+from recordings.admin_redaction import RedactionRulesAdmin as RedactionRulesAdmin  # noqa: E402

@@ -15,5 +15,7 @@ class RecordingsConfig(AppConfig):
         events.on("egress_started", handlers.egress_changed)
         events.on("egress_updated", handlers.egress_changed)
         events.on("egress_ended", handlers.egress_changed)
+        events.on("recording_stored", handlers.words_or_sound_complete)
+        events.on("transcript_ready", handlers.words_or_sound_complete)
         after_publish(handlers.plan_published)
         told.register()

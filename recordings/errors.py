@@ -30,3 +30,7 @@ class BackupTooEarly(RecordingError):
 
     def __init__(self) -> None:
         super().__init__("Egress has not finished with this call. Keep the file and ask again.")
+
+
+class SoundBroken(RecordingError):
+    """A file which cannot be read as sound, or not masked. Trying again will not help."""

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import CheaperOrder
-from recordings import services, tasks
+from recordings import masking, services, tasks
 from recordings.models import Recording, RecordingPart
 from telephony.later import after_commit
 from telephony.models import Call
@@ -41,6 +41,12 @@ def egress_changed(*, payload: Mapping[str, Any]) -> None:
     unfinished = Recording.objects.egress_unfinished()
     for pk in unfinished.filter(ours | theirs).values_list("pk", flat=True):
         after_commit(tasks.watch_egress.delay, recording_id=pk)
+
+
+def words_or_sound_complete(*, payload: Mapping[str, Any]) -> None:
+    """Masking the sound needs both; whichever comes last begins it."""
+    if recording_id := masking.consider(call_id=payload["call"]):
+        after_commit(tasks.mask_recording.delay, recording_id=recording_id)
 
 
 def plan_published() -> None:

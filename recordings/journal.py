@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from agents.entries import END_REASONS, Entry
-from recordings import intake, services, tasks
+from recordings import blind, intake, services, tasks
 from recordings.errors import BadEntries
 from recordings.models import JournalEntry
 from telephony import orders, outbound_ends
@@ -38,8 +38,12 @@ def take_entries(*, journal: str, room: str, entries: Sequence[Entry], now: date
     _check_owner(journal, call)
     known = set(JournalEntry.objects.filter(journal=journal).values_list("n", flat=True))
     fresh = [entry for entry in sorted(entries, key=lambda e: e.n) if entry.n not in known]
-    rows = {entry.n: _row(call, journal, entry) for entry in fresh}
+    redacting = intake.Blind(blind.rules_of(call.project))
+    rows = {entry.n: _row(call, journal, entry, redacting) for entry in fresh}
     JournalEntry.objects.bulk_create(rows.values(), ignore_conflicts=True)
+    blind.count(call_id=call.pk, counts=redacting.counts)
+    if any(entry.kind in ("turn", "dtmf") for entry in fresh):
+        blind.mask_entries(call_id=call.pk, whole=False)
     for entry in fresh:
         _apply(call, entry, rows[entry.n].at)
     _follow_up(call.pk, {entry.kind for entry in fresh}, now)
@@ -70,9 +74,9 @@ def _check_owner(journal: str, call: Call) -> None:
         raise BadEntries(f"Journal {journal} belongs to another call.")
 
 
-def _row(call: Call, journal: str, entry: Entry) -> JournalEntry:
+def _row(call: Call, journal: str, entry: Entry, redacting: intake.Blind) -> JournalEntry:
     try:
-        data = intake.fit(entry)
+        data = intake.fit(entry, redacting)
     except (ValueError, RecursionError) as reason:
         raise BadEntries(str(reason)) from reason
     return JournalEntry(

@@ -75,6 +75,9 @@ class Recording(models.Model):
     starts_ms = models.IntegerField(
         default=0, help_text="Where sample 0 lies on the journal's clock, in ms."
     )
+    mask = models.JSONField(
+        default=list, blank=True, help_text="What was silenced: kind, channel, ms in the file."
+    )
     egress_id = models.CharField(max_length=64, blank=True)
     store = models.ForeignKey(
         "recordings.Store",
@@ -205,3 +208,6 @@ from recordings.models_parts import RecordingPart as RecordingPart  # noqa: E402
 from recordings.models_profiles import ProfileUse as ProfileUse  # noqa: E402
 from recordings.models_profiles import RecordingProfile as RecordingProfile  # noqa: E402
 from recordings.models_profiles import Store as Store  # noqa: E402
+from recordings.models_redaction import AudioMask as AudioMask  # noqa: E402
+from recordings.models_redaction import RedactionCount as RedactionCount  # noqa: E402
+from recordings.models_redaction import RedactionRules as RedactionRules  # noqa: E402

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from django.db import IntegrityError, transaction
 
 from agents.services import published_plan
-from recordings import backups, layout, stores
+from recordings import backups, layout, masking, stores
 from recordings.choices import CONTENT_TYPES, EXTENSIONS, Format
 from recordings.errors import ObjectWrong, SecondRecording
 from recordings.lifecycle import RecordingState, sources
@@ -174,7 +174,9 @@ def offer_upload(
 
 def _require_same(recording: Recording, sha256: str) -> None:
     """A worker throws away what we have. Of a call with two workers we have one file only."""
-    if recording.recorder == Recording.Recorder.WORKER and recording.sha256 != sha256:
+    if recording.recorder != Recording.Recorder.WORKER or masking.is_original(recording, sha256):
+        return
+    if recording.sha256 != sha256:
         raise SecondRecording(
             "Another worker's recording of this call is stored already. This one stays on the "
             "disk of its worker, beside the others with the ending .rejected."
@@ -227,5 +229,7 @@ def playable_url(*, recording: Recording, bucket: Bucket) -> str:
     """An address which plays the recording for five minutes. Raises ObjectWrong if not stored."""
     if recording.state != State.STORED:
         raise ObjectWrong(f"The recording is {recording.state}; there is nothing to play yet.")
+    if reason := masking.held_back(recording):
+        raise ObjectWrong(reason)
     bucket = stores.bucket_of(recording, default=bucket)
     return bucket.play_link(recording.object_key, content_type=recording.content_type)

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -43,8 +44,10 @@ class Bucket(Protocol):
     def play_link(self, key: str, *, content_type: str) -> str: ...
     def head(self, key: str) -> StoredObject: ...
     def delete(self, key: str) -> None: ...
-    def put(self, key: str, body: bytes, *, content_type: str) -> None: ...
+    def put_bytes(self, key: str, body: bytes, *, content_type: str) -> None: ...
     def read(self, key: str, *, most: int) -> bytes: ...
+    def get(self, key: str, target: Path) -> None: ...
+    def put(self, key: str, source: Path, *, sha256: str, content_type: str) -> None: ...
 
 
 class S3Bucket:
@@ -164,7 +167,7 @@ class S3Bucket:
         with _our_errors(self._name, self._named):
             self._s3.delete_object(Bucket=self._name, Key=key)
 
-    def put(self, key: str, body: bytes, *, content_type: str) -> None:
+    def put_bytes(self, key: str, body: bytes, *, content_type: str) -> None:
         with _our_errors(self._name, self._named):
             self._s3.put_object(
                 Bucket=self._name, Key=key, Body=body, ContentType=content_type, **self._sse
@@ -180,6 +183,32 @@ class S3Bucket:
                     raise ObjectWrong(f"{key} is not in the bucket.") from reason
                 raise
             return bytes(found["Body"].read(most))
+
+    def get(self, key: str, target: Path) -> None:
+        """The object as a file, a piece at a time. Raises ObjectWrong when there is none."""
+        with _our_errors(self._name, self._named):
+            try:
+                body = self._s3.get_object(Bucket=self._name, Key=key)["Body"]
+            except ClientError as reason:
+                if _code(reason) in _ABSENT:
+                    raise ObjectWrong(f"{key} is not in the bucket.") from reason
+                raise
+            with body, target.open("wb") as file:
+                for piece in body.iter_chunks(2**20):
+                    file.write(piece)
+
+    def put(self, key: str, source: Path, *, sha256: str, content_type: str) -> None:
+        """One object from a file; the store refuses what arrives with another checksum."""
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        with _our_errors(self._name, self._named), source.open("rb") as file:
+            self._s3.put_object(
+                Bucket=self._name,
+                Key=key,
+                Body=file,
+                ContentType=content_type,
+                ChecksumSHA256=checksum,
+                **self._sse,
+            )
 
     def _require_bucket(self) -> None:
         try:

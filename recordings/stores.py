@@ -132,7 +132,7 @@ def keep_trial(*, store_id: int, trial: Trial, now: datetime) -> None:
 
 
 def _write(bucket: Bucket, key: str, body: bytes) -> str:
-    bucket.put(key, body, content_type="text/plain")
+    bucket.put_bytes(key, body, content_type="text/plain")
     return f"Wrote {len(body)} bytes as {key}."
 
 

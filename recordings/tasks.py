@@ -7,11 +7,11 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils import timezone
 
-from recordings import budgets, services, transcripts, wiring
+from recordings import budgets, masking, services, transcripts, wiring
 from recordings import egress as egresses
 from recordings.errors import StoreUnavailable
 from recordings.lifecycle import RecordingState
-from recordings.models import Recording, Transcript
+from recordings.models import AudioMask, Recording, Transcript
 from recordings.tally import tally
 from telephony import wiring as telephony
 from telephony.errors import GatewayRefused, GatewayUnavailable
@@ -79,6 +79,17 @@ def build_transcript(*, call_id: int, **_newer: object) -> None:
     budgets.watch_call(call_id=call_id, now=now)
 
 
+@shared_task(bind=True, acks_late=True, max_retries=6, time_limit=1700)
+def mask_recording(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: object) -> None:
+    """A second run finds the claim taken, or goes on where the first one died."""
+    try:
+        masking.mask_recording(
+            recording_id=recording_id, bucket=wiring.bucket(), now=timezone.now()
+        )
+    except StoreUnavailable as trouble:
+        raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
+
+
 @shared_task
 def watch_budgets(**_newer: object) -> None:
     """A second run finds everything done."""
@@ -103,7 +114,7 @@ def count_calls(**_newer: object) -> None:
 @shared_task
 def sweep(**_newer: object) -> None:
     """Whatever got lost between the other tasks. Each step may be repeated, none stops the next."""
-    for step in (_restart_egresses, _watch_egresses, _give_up, _build_transcripts):
+    for step in (_restart_egresses, _watch_egresses, _give_up, _build_transcripts, _mask):
         try:
             step(timezone.now())
         except (GatewayUnavailable, StoreUnavailable) as trouble:
@@ -144,3 +155,13 @@ def _build_transcripts(now: datetime, since: timedelta | None = RECENT) -> None:
     )
     for call in missing[:100]:
         transcripts.build_transcript(call_id=call.pk, now=now)
+
+
+def _mask(now: datetime) -> None:
+    """Recordings nobody has looked at, and work which lost its worker."""
+    for call_id in masking.unconsidered(since=now - RECENT):
+        masking.consider(call_id=call_id)
+    lost = now - timedelta(seconds=masking.CLAIM_S)
+    due = AudioMask.objects.due(claimed_before=lost).order_by("pk")
+    for recording_id in due.values_list("recording", flat=True)[:100]:
+        mask_recording.delay(recording_id=recording_id)

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from agents.services import published_plan
+from recordings import blind
 from recordings.models import JournalEntry, Transcript
 from recordings.tally import tally
 from telephony import events
@@ -21,6 +22,7 @@ def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
     call = Call.objects.filter(pk=call_id).first()
     if call is None or not _is_due(call, now):
         return None
+    blind.mask_entries(call_id=call_id)
     segments = segments_of(call)
     transcript = _store(call, segments, now)
     tally(call_id=call_id, now=now)

@@ -60,6 +60,12 @@ PURE = {
     "recordings/lifecycle.py",
     "recordings/places.py",
     "recordings/redaction.py",
+    "recordings/finders.py",
+    "recordings/finders_bank.py",
+    "recordings/finders_person.py",
+    "recordings/spoken.py",
+    "recordings/spanning.py",
+    "recordings/timing.py",
     "deploy",
 }
 

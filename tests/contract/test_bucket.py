@@ -66,6 +66,25 @@ def test_what_was_put_is_there_with_its_size_and_checksum(store):
     assert (found.size, found.sha256) == (len(BODY), SHA256)
 
 
+def test_a_file_is_put_and_comes_back_as_it_was(store, tmp_path):
+    sent, came = tmp_path / "sent", tmp_path / "came"
+    sent.write_bytes(BODY)
+    for _ in range(2):  # may be repeated
+        store.bucket.put(KEY, sent, sha256=SHA256, content_type=TYPE)
+    assert store.bucket.head(KEY).sha256 == SHA256
+    store.bucket.get(KEY, came)
+    assert came.read_bytes() == BODY
+
+
+def test_a_file_with_another_checksum_is_refused_and_leaves_nothing(store, tmp_path):
+    sent = tmp_path / "sent"
+    sent.write_bytes(b"x" * len(BODY))
+    with pytest.raises(StoreRefused):
+        store.bucket.put(KEY, sent, sha256=SHA256, content_type=TYPE)
+    with pytest.raises(ObjectWrong):
+        store.bucket.get(KEY, tmp_path / "came")
+
+
 def test_an_upload_may_be_repeated(store):
     link = store.link()
     assert [store.put(link), store.put(link), store.put(store.link())] == [200, 200, 200]

@@ -5,6 +5,7 @@ import hashlib
 import time
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from recordings import storage
@@ -73,7 +74,7 @@ class FakeBucket:
         self._reach()
         self.objects.pop(key, None)
 
-    def put(self, key: str, body: bytes, *, content_type: str) -> None:
+    def put_bytes(self, key: str, body: bytes, *, content_type: str) -> None:
         self._reach()
         if not self.exists:
             raise StoreRefused("The object store refused (NoSuchBucket).")
@@ -84,6 +85,19 @@ class FakeBucket:
         if key not in self.objects:
             raise ObjectWrong(f"{key} is not in the bucket.")
         return self.objects[key][:most]
+
+    def get(self, key: str, target: Path) -> None:
+        self._reach()
+        if key not in self.objects:
+            raise ObjectWrong(f"{key} is not in the bucket.")
+        target.write_bytes(self.objects[key])
+
+    def put(self, key: str, source: Path, *, sha256: str, content_type: str) -> None:
+        self._reach()
+        body = source.read_bytes()
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise StoreRefused("The object store refused (BadDigest) in bucket recordings.")
+        self.objects[key] = body
 
     # --- plain HTTP, as worker and browser use it -------------------------------------------------
 
