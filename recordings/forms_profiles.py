@@ -117,7 +117,7 @@ class RecordingProfileForm(forms.ModelForm):  # type: ignore[type-arg]
             self.initial["projects"] = list(used)
 
     def clean_rtmp(self) -> list[str]:
-        lines = self.cleaned_data["rtmp"].split()
+        lines: list[str] = self.cleaned_data["rtmp"].split()
         for line in lines:
             if not _is_address(line, {"rtmp", "rtmps"}):
                 # never repeat it: it ends in a key
