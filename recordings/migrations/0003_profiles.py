@@ -8,6 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('agents', '0005_menus'),
         ('recordings', '0002_costs'),
+        ('telephony', '0015_tidy'),
     ]
 
     operations = [
@@ -32,6 +33,31 @@ class Migration(migrations.Migration):
             model_name='recording',
             name='state',
             field=models.CharField(choices=[('wanted', 'wanted'), ('starting', 'starting'), ('running', 'running'), ('paused', 'paused'), ('uploading', 'uploading'), ('stored', 'stored'), ('skipped', 'skipped'), ('failed', 'failed')], default='wanted', max_length=12),
+        ),
+        migrations.CreateModel(
+            name='RecordingPart',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('n', models.PositiveSmallIntegerField(help_text='In the order of their beginning, from 1.')),
+                ('source', models.CharField(choices=[('worker', 'Agent worker'), ('egress', 'LiveKit egress')], max_length=8)),
+                ('state', models.CharField(choices=[('starting', 'Starting'), ('running', 'Recording'), ('uploading', 'Uploading'), ('stored', 'Stored'), ('sent', 'Sent live'), ('failed', 'Failed')], default='starting', max_length=12)),
+                ('object_key', models.CharField(blank=True, help_text='Empty: only sent live.', max_length=255)),
+                ('content_type', models.CharField(default='audio/ogg', max_length=64)),
+                ('egress_id', models.CharField(blank=True, max_length=64)),
+                ('asked_at', models.DateTimeField()),
+                ('started_at', models.DateTimeField(blank=True, null=True)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('starts_ms', models.IntegerField(default=0, help_text="On the journal's clock.")),
+                ('duration_ms', models.PositiveIntegerField(blank=True, null=True)),
+                ('size', models.BigIntegerField(blank=True, null=True, verbose_name='bytes')),
+                ('sha256', models.CharField(blank=True, max_length=64)),
+                ('note', models.TextField(blank=True)),
+                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='recordings.recording')),
+            ],
+            options={
+                'verbose_name': 'part of a recording',
+                'verbose_name_plural': 'parts of recordings',
+            },
         ),
         migrations.CreateModel(
             name='ProfileUse',
@@ -84,31 +110,28 @@ class Migration(migrations.Migration):
             name='store',
             field=models.ForeignKey(blank=True, help_text='Empty: the store of the environment.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recordings', to='recordings.store'),
         ),
-        migrations.CreateModel(
-            name='RecordingPart',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('n', models.PositiveSmallIntegerField(help_text='In the order of their beginning, from 1.')),
-                ('source', models.CharField(choices=[('worker', 'Agent worker'), ('egress', 'LiveKit egress')], max_length=8)),
-                ('state', models.CharField(choices=[('starting', 'Starting'), ('running', 'Recording'), ('uploading', 'Uploading'), ('stored', 'Stored'), ('sent', 'Sent live'), ('failed', 'Failed')], default='starting', max_length=12)),
-                ('object_key', models.CharField(blank=True, help_text='Empty: only sent live.', max_length=255)),
-                ('content_type', models.CharField(default='audio/ogg', max_length=64)),
-                ('egress_id', models.CharField(blank=True, max_length=64)),
-                ('asked_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('starts_ms', models.IntegerField(default=0, help_text="On the journal's clock.")),
-                ('duration_ms', models.PositiveIntegerField(blank=True, null=True)),
-                ('size', models.BigIntegerField(blank=True, null=True, verbose_name='bytes')),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('note', models.TextField(blank=True)),
-                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='recordings.recording')),
-            ],
-            options={
-                'verbose_name': 'part of a recording',
-                'verbose_name_plural': 'parts of recordings',
-                'indexes': [models.Index(condition=models.Q(('egress_id', ''), _negated=True), fields=['egress_id'], name='recording_part_egress'), models.Index(condition=models.Q(('state', 'failed')), fields=['ended_at'], name='recording_part_lost')],
-                'constraints': [models.UniqueConstraint(fields=('recording', 'n'), name='recording_part_once'), models.UniqueConstraint(condition=models.Q(('object_key', ''), _negated=True), fields=('object_key',), name='recording_part_object')],
-            },
+        migrations.AddIndex(
+            model_name='recording',
+            index=models.Index(condition=models.Q(('state__in', ['paused', 'running', 'starting', 'uploading', 'wanted'])), fields=['state'], name='recording_open'),
+        ),
+        migrations.AddIndex(
+            model_name='recordingpart',
+            index=models.Index(condition=models.Q(('egress_id', ''), _negated=True), fields=['egress_id'], name='recording_part_egress'),
+        ),
+        migrations.AddIndex(
+            model_name='recordingpart',
+            index=models.Index(condition=models.Q(('state__in', ('starting', 'running', 'uploading'))), fields=['state'], name='recording_part_open'),
+        ),
+        migrations.AddIndex(
+            model_name='recordingpart',
+            index=models.Index(condition=models.Q(('state', 'failed')), fields=['ended_at'], name='recording_part_lost'),
+        ),
+        migrations.AddConstraint(
+            model_name='recordingpart',
+            constraint=models.UniqueConstraint(fields=('recording', 'n'), name='recording_part_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='recordingpart',
+            constraint=models.UniqueConstraint(condition=models.Q(('object_key', ''), _negated=True), fields=('object_key',), name='recording_part_object'),
         ),
     ]
