@@ -37,10 +37,12 @@ Hook = dict[str, Any]
 class EgressPlane(Protocol):
     """A room with a caller and an agent who both make sound, and an egress service."""
 
-    gateway: Gateway
-    bucket: Bucket
     is_real: bool
 
+    @property
+    def gateway(self) -> Gateway: ...
+    @property
+    def bucket(self) -> Bucket: ...
     def hooks(self, egress_id: str) -> list[Hook]: ...
     def elsewhere(self) -> StoreAccess:
         """A store which has no bucket."""

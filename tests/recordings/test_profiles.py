@@ -194,7 +194,8 @@ def test_a_store_with_recordings_in_it_stays_where_it_is(admin_client, settings,
     make_profile(project, store=store)
     plan = make_plan(project)
     call = make_call(room=ROOM, project=project, plan_digest=plan.digest)
-    assert services.want_recording(call_id=call.pk, now=NOW).store == store
+    services.want_recording(call_id=call.pk, now=NOW)
+    assert Recording.objects.get().store == store
     url = reverse("admin:recordings_store_change", args=[store.pk])
     data = shown(admin_client.get(url))
     assert (
@@ -373,8 +374,10 @@ def test_the_worker_of_a_project_with_a_store_delivers_there(settings, monkeypat
         "content_type": "audio/ogg",
     }  # fmt: skip
     recording, link = services.offer_upload(call_id=call.pk, facts=facts, bucket=bucket, now=NOW)
-    assert (recording.object_key, recording.store.name) == (f"w/{ROOM}.ogg", "Far")
+    assert (recording.object_key, str(recording.store)) == (f"w/{ROOM}.ogg", "Far")
+    assert link
     assert f"w/{ROOM}.ogg" in link.url
+    assert bucket.objects == {}
 
 
 def test_hls_is_played_with_a_signed_address_for_each_piece(ring, livekit, bucket, admin_client):
@@ -392,3 +395,11 @@ def test_hls_is_played_with_a_signed_address_for_each_piece(ring, livekit, bucke
     assert bucket.request("GET", lines[2]).body == b"a" * 600
     stored = Recording.objects.get()
     assert set(stores.objects_of(stored, bucket=bucket)) == set(bucket.objects)
+
+
+@pytest.mark.parametrize("page", ["store", "recordingprofile"])
+def test_an_empty_page_says_what_comes_without_a_row(admin_client, page):
+    shown = admin_client.get(reverse(f"admin:recordings_{page}_changelist")).content.decode()
+    assert {"store": "store of the environment", "recordingprofile": "Without a profile"}[
+        page
+    ] in shown
