@@ -43,6 +43,8 @@ S3_BUCKET = env.text("S3_BUCKET", "recordings")
 S3_REGION = env.text("S3_REGION", "us-east-1")
 S3_ACCESS_KEY = env.secret("S3_ACCESS_KEY")
 S3_SECRET_KEY = env.secret("S3_SECRET_KEY")
+# what our egress service has besides the rest: chrome, aac (recordings/choices.py)
+EGRESS_FEATURES = frozenset(env.words("EGRESS_FEATURES", ""))
 
 # empty: /metrics answers the machine itself and private networks only
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")

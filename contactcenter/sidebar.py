@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "telephony.outboundcall", "telephony.batch", "telephony.outboundprofile",
         "telephony.destinationrule", "telephony.donotcall",
     ),
+    "Recordings": ("recordings.recordingprofile", "recordings.store"),
     "Figures": (
         "recordings.turnfigure", "recordings.callcost", "recordings.monthlycost",
         "recordings.projectbudget", "recordings.ownservers", "agents.priceentry",

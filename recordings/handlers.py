@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import CheaperOrder
 from recordings import masking, services, tasks
-from recordings.models import Recording, RecordingPart
+from recordings.models import Recording
 from telephony.later import after_commit
 from telephony.models import Call
 
@@ -35,11 +34,8 @@ def egress_changed(*, payload: Mapping[str, Any]) -> None:
     egress = payload.get("egress")
     if not egress or egress["status"] not in TELLING:
         return
-    key = egress["object_key"]
-    ours = Q(egress_id=egress["egress_id"]) | Q(egress_id="", object_key=key)
-    theirs = Q(pk__in=RecordingPart.objects.filter(ours).values("recording"))
-    unfinished = Recording.objects.egress_unfinished()
-    for pk in unfinished.filter(ours | theirs).values_list("pk", flat=True):
+    ours = Recording.objects.egress_unfinished().filter(call__room=egress["room"])
+    for pk in ours.values_list("pk", flat=True):
         after_commit(tasks.watch_egress.delay, recording_id=pk)
 
 

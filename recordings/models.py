@@ -99,6 +99,10 @@ class Recording(models.Model):
     objects = RecordingQuerySet.as_manager()
 
     class Meta:
+        # what the sweep looks at every ten seconds, among millions which are stored
+        indexes = [
+            models.Index(fields=["state"], name="recording_open", condition=Q(state__in=_OPEN))
+        ]
         constraints = [
             models.CheckConstraint(
                 name="recording_stored_is_complete",

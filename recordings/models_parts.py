@@ -76,6 +76,11 @@ class RecordingPart(models.Model):
                 fields=["egress_id"], name="recording_part_egress", condition=~Q(egress_id="")
             ),
             models.Index(
+                fields=["state"],
+                name="recording_part_open",
+                condition=Q(state__in=("starting", "running", "uploading")),
+            ),
+            models.Index(
                 fields=["ended_at"], name="recording_part_lost", condition=Q(state="failed")
             ),
         ]

@@ -14,6 +14,7 @@ from recordings.storage import Bucket
 from telephony.live import LiveEgress
 
 Source, State = RecordingPart.Source, RecordingPart.State
+TS = "video/mp2t"  # the pieces of HLS
 HLS = CONTENT_TYPES[Format.HLS]
 MOST_LIST = 2_000_000  # bytes of a list of pieces: a call of a day
 
@@ -78,7 +79,7 @@ def close(part: RecordingPart, egress: LiveEgress, *, bucket: Bucket, now: datet
         _settle(part, State.FAILED if egress.error else State.SENT, egress.error)
         return
     try:
-        part.size = _measured(part, bucket)
+        part.size = measured(part, bucket)
     except ObjectWrong as wrong:
         _settle(part, State.FAILED, _why(part, egress, wrong))
     else:
@@ -93,7 +94,7 @@ def fail(part: RecordingPart, note: str, *, now: datetime) -> None:
 def recover(part: RecordingPart, *, bucket: Bucket) -> bool:
     """Egress had given it up; whether a file has come all the same. Raises StoreUnavailable."""
     try:
-        part.size = _measured(part, bucket)
+        part.size = measured(part, bucket)
     except ObjectWrong:
         return False
     _settle(part, State.STORED, f"Found in the store afterwards. {part.note}".strip())
@@ -117,19 +118,24 @@ def pieces(key: str, playlist: str) -> list[str]:
     return [f"{folder}/{name}" if folder else name for name in own]
 
 
-def _measured(part: RecordingPart, bucket: Bucket) -> int:
-    """Bytes in the store. Raises ObjectWrong if it is not there, empty, or not what was told."""
+def measured(part: RecordingPart, bucket: Bucket) -> int:
+    """Bytes in the store; of HLS those of its list and pieces together.
+
+    Raises ObjectWrong if something is not there, empty, or not what was told.
+    """
+    keys = [part.object_key]
     if part.content_type == HLS:
         playlist = bucket.read(part.object_key, most=MOST_LIST).decode(errors="replace")
-        size = sum(bucket.head(key).size for key in pieces(part.object_key, playlist))
-    else:
-        size = bucket.head(part.object_key).size
+        keys += pieces(part.object_key, playlist)
+    size = sum(bucket.head(key).size for key in keys)
     if size == 0:
         raise ObjectWrong(f"{part.object_key} is empty in the store.")
     if part.content_type != HLS and part.size is not None and size != part.size:
         raise ObjectWrong(
             f"{part.object_key} has {size} bytes in the store, {part.size} were recorded."
         )
+    for key in keys:
+        bucket.protect(key, content_type=part.content_type if key == part.object_key else TS)
     return size
 
 

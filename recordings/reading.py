@@ -10,10 +10,11 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 from django.urls import reverse
 
 from agents.models import PublishedPlan
-from recordings import latency, legs, money, page
+from recordings import latency, legs, money, page, part_list
 from recordings.lifecycle import OPEN_STATES as RECORDING_OPEN
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, JournalEntry, Recording, Transcript, TurnFigure
+from recordings.part_list import PartShown
 from recordings.switches import ROLES, priceless
 from recordings.transcripts import segments_of
 from telephony.lifecycle import CallState
@@ -67,6 +68,7 @@ class CallPage:
     recording_words: str
     recording_failed: bool
     play_url: str
+    parts: list[PartShown]
     lines: list[page.Line]
     summary: page.Summary
     legend: dict[str, str]
@@ -96,6 +98,7 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         recording_words=recording_words(recording, is_open=is_open),
         recording_failed=recording is not None and recording.state == RecordingState.FAILED,
         play_url=play_url,
+        parts=part_list.shown(recording, may_hear=may(viewer, "recordings.view_recording")),
         lines=lines,
         summary=page.summary(lines, good_ms=target_ms()),
         legend=latency.LEGEND,

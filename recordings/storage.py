@@ -45,6 +45,7 @@ class Bucket(Protocol):
     def head(self, key: str) -> StoredObject: ...
     def delete(self, key: str) -> None: ...
     def put_bytes(self, key: str, body: bytes, *, content_type: str) -> None: ...
+    def protect(self, key: str, *, content_type: str) -> None: ...
     def read(self, key: str, *, most: int) -> bytes: ...
     def get(self, key: str, target: Path) -> None: ...
     def put(self, key: str, source: Path, *, sha256: str, content_type: str) -> None: ...
@@ -172,6 +173,16 @@ class S3Bucket:
             self._s3.put_object(
                 Bucket=self._name, Key=key, Body=body, ContentType=content_type, **self._sse
             )
+
+    def protect(self, key: str, *, content_type: str) -> None:
+        """Encrypt in its place what was written without asking for it: egress cannot ask."""
+        if not self._sse:
+            return
+        with _our_errors(self._name, self._named):
+            self._s3.copy_object(
+                Bucket=self._name, Key=key, CopySource={"Bucket": self._name, "Key": key},
+                MetadataDirective="REPLACE", ContentType=content_type, **self._sse,
+            )  # fmt: skip
 
     def read(self, key: str, *, most: int) -> bytes:
         """The first `most` bytes of an object. Raises ObjectWrong when there is none."""

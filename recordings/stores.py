@@ -1,6 +1,7 @@
 """Which store a recording is in, and whether a store does what we need of it."""
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http.client import HTTPException
@@ -10,7 +11,7 @@ from urllib.request import Request, urlopen
 from django.conf import settings
 
 from agents import seal
-from recordings import wiring
+from recordings import parts, wiring
 from recordings.choices import audio_codec
 from recordings.errors import ObjectWrong, RecordingError, StoreRefused
 from recordings.models import Recording, RecordingProfile, Store
@@ -101,6 +102,41 @@ def wishes(
     return main, live
 
 
+def objects_of(recording: Recording, *, bucket: Bucket) -> list[str]:
+    """Every object of a recording: all its parts, and the pieces of HLS. For who deletes them.
+
+    Raises StoreUnavailable and StoreRefused.
+    """
+    held = bucket_of(recording, default=bucket)
+    kinds = dict(recording.parts.exclude(object_key="").values_list("object_key", "content_type"))
+    kinds[recording.object_key] = recording.content_type
+    keys = []
+    for key, content_type in kinds.items():
+        if content_type == parts.HLS:
+            with suppress(ObjectWrong):  # its list is gone already
+                keys += parts.pieces(key, _playlist(key, held))
+        keys.append(key)  # the list comes last: without it nobody finds the pieces
+    return keys
+
+
+def playlist(recording: Recording, *, bucket: Bucket) -> str:
+    """The list of an HLS recording with an address for each piece, good for five minutes."""
+    held = bucket_of(recording, default=bucket)
+    folder = recording.object_key.rpartition("/")[0]
+    return "\n".join(
+        line
+        if not line.strip() or line.startswith("#")
+        else held.play_link(
+            f"{folder}/{line.strip().rpartition('/')[2]}".lstrip("/"), content_type=parts.TS
+        )
+        for line in _playlist(recording.object_key, held).splitlines()
+    )
+
+
+def _playlist(key: str, bucket: Bucket) -> str:
+    return bucket.read(key, most=parts.MOST_LIST).decode(errors="replace")
+
+
 # --- “Try this store” ---------------------------------------------------------------------------
 
 
@@ -119,8 +155,9 @@ def try_store(*, bucket: Bucket, now: datetime) -> Trial:
         for step in (_write, _look, _fetch):
             said.append(step(bucket, key, body))
     except (RecordingError, OSError, HTTPException, ValueError) as reason:
+        written = bool(said)
         said.append(_told(reason))
-        _clear(bucket, key, said)
+        _clear(bucket, key, said if written else [])  # its answer may have been lost
         return Trial(False, "\n".join(said))
     return Trial(_clear(bucket, key, said), "\n".join(said))
 

@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from recordings import reading, services, stores, wiring
+from recordings import parts, reading, stores, wiring
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.lifecycle import RecordingState
-from recordings.models import Recording
+from recordings.models import Recording, RecordingPart
 from telephony.models import Call
 
 log = logging.getLogger(__name__)
@@ -33,13 +33,35 @@ def play(request: HttpRequest, pk: int) -> HttpResponse:
         words = reading.recording_words(recording, is_open=recording.call.ended_at is None)
         return _unavailable(request, recording, words, status=404)
     try:
-        url = _link(recording)
+        answer = _answer(recording)
     except StoreUnavailable as away:
         return _unavailable(request, recording, str(away), status=503)
     except (StoreRefused, ObjectWrong) as wrong:
         return _unavailable(request, recording, str(wrong), status=502)
     _log_access(request, recording)
-    return HttpResponseRedirect(url)
+    return answer
+
+
+@never_cache
+@require_GET
+@login_required
+def play_part(request: HttpRequest, pk: int, n: int) -> HttpResponse:
+    """One of the files a recording is made of."""
+    _require(request, "recordings.view_recording")
+    part = get_object_or_404(
+        RecordingPart.objects.select_related("recording__call", "recording__store"),
+        recording=pk, n=n, state=RecordingPart.State.STORED,
+    )  # fmt: skip
+    recording = part.recording
+    recording.object_key, recording.content_type = part.object_key, part.content_type
+    try:
+        answer = _answer(recording)
+    except StoreUnavailable as away:
+        return _unavailable(request, recording, str(away), status=503)
+    except (StoreRefused, ObjectWrong) as wrong:
+        return _unavailable(request, recording, str(wrong), status=502)
+    _log_access(request, recording)
+    return answer
 
 
 @never_cache
@@ -58,11 +80,18 @@ def page_of(request: HttpRequest, pk: int) -> reading.CallPage:
     return reading.call_page(call=call, viewer=request.user, now=timezone.now())
 
 
-def _link(recording: Recording) -> str:
-    """Making a link asks nobody, so the store is asked first whether it has the object."""
+def _answer(recording: Recording) -> HttpResponse:
+    """Making a link asks nobody, so the store is asked first whether it has the object.
+
+    A list of pieces is no good without a link for each of them.
+    """
     bucket = stores.bucket_of(recording, default=wiring.bucket())
     bucket.head(recording.object_key)
-    return services.playable_url(recording=recording, bucket=bucket)
+    if recording.content_type == parts.HLS:
+        listed = stores.playlist(recording, bucket=bucket)
+        return HttpResponse(listed, content_type=parts.HLS)
+    link = bucket.play_link(recording.object_key, content_type=recording.content_type)
+    return HttpResponseRedirect(link)
 
 
 def _require(request: HttpRequest, permission: str) -> None:

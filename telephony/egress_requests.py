@@ -140,7 +140,7 @@ def _with_outputs(made: Older, wish: EgressWish) -> Older:
     return made
 
 
-def _file_type(wish: EgressWish) -> EncodedFileType.ValueType:
+def _file_type(wish: EgressWish) -> "EncodedFileType":
     return {
         "ogg": EncodedFileType.OGG, "mp3": EncodedFileType.MP3, "mp4": EncodedFileType.MP4,
     }[wish.format]  # fmt: skip

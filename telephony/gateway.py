@@ -326,4 +326,5 @@ def _told(error: Exception, wish: EgressWish) -> str:
     text = str(error)
     for secret in wish.secrets:
         text = text.replace(secret, "…")
-    return egress_requests.without_addresses(text)
+    has_live = wish.rtmp_urls or wish.websocket_url
+    return egress_requests.without_addresses(text) if has_live else text

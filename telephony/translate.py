@@ -306,7 +306,7 @@ def caller_tracks(participants: Iterable[ParticipantInfo]) -> CallerTracks:
     return CallerTracks()
 
 
-def _first_track(who: ParticipantInfo, kind: TrackType.ValueType) -> str:
+def _first_track(who: ParticipantInfo, kind: "TrackType") -> str:
     return next((track.sid for track in who.tracks if track.type == kind), "")
 
 

@@ -36,6 +36,7 @@ class FakeBucket:
     def __init__(self, *, exists: bool = True) -> None:
         self.objects: dict[str, bytes] = {}
         self.heads: list[str] = []
+        self.protected: list[str] = []
         self.away = False
         self.exists = exists
         self._links: dict[str, _Link] = {}
@@ -79,6 +80,10 @@ class FakeBucket:
         if not self.exists:
             raise StoreRefused("The object store refused (NoSuchBucket).")
         self.objects[key] = body
+
+    def protect(self, key: str, *, content_type: str) -> None:
+        self._reach()
+        self.protected.append(key)
 
     def read(self, key: str, *, most: int) -> bytes:
         self._reach()

@@ -378,3 +378,40 @@ def test_a_codec_which_is_missing_ends_the_service_and_the_next_call_waits_for_i
     assert livekit.egresses[egress_id].error == "could not create element: faac"
     with pytest.raises(GatewayUnavailable):
         livekit.start_egress(EgressWish(room=ROOM, object_key="y.ogg"))
+
+
+# --- the call page ------------------------------------------------------------------------------
+
+
+def test_the_call_page_says_which_part_came_from_where(
+    call, livekit, hang_up, worker, admin_client, bucket
+):
+    livekit.began = NOW + timedelta(seconds=5)
+    tasks.want_recording.delay(call_id=call.pk)
+    hang_up()
+    worker()
+    page = admin_client.get(f"/admin/telephony/call/{call.pk}/change/").content.decode()
+    assert "Where it came from" in page
+    assert "LiveKit egress" in page
+    assert "began 4.0 s after the answer" in page
+    pk = only().pk
+    assert f'href="/recordings/play/{pk}/1"' in page
+    assert f'href="/recordings/play/{pk}/2"' not in page  # that is the one above
+    heard = admin_client.get(f"/recordings/play/{pk}/1")
+    assert heard.status_code == 302
+    assert bucket.request("GET", heard["Location"]).body == SOUND
+    assert admin_client.get(f"/recordings/play/{pk}/3").status_code == 404
+
+
+def test_a_part_is_heard_by_those_only_who_may_hear_recordings(
+    recording, hang_up, client, django_user_model
+):
+    hang_up()
+    client.force_login(django_user_model.objects.create_user("eve", is_staff=True))
+    assert client.get(f"/recordings/play/{recording.pk}/1").status_code == 403
+
+
+def test_a_plain_recording_has_no_list_of_parts(recording, hang_up, admin_client):
+    hang_up()
+    page = admin_client.get(f"/admin/telephony/call/{recording.call_id}/change/")
+    assert "Where it came from" not in page.content.decode()
