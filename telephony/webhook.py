@@ -7,6 +7,7 @@ The payload handed out, with everything that is absent left out:
     participant   sid, identity, kind (sip | agent | standard …), attributes, reason
     egress        egress_id, room, status, object_key, size (bytes), duration_ms, started_at,
                   ended_at, error
+    ingress       ingress_id, room, status, error, at_ns; never its key or addresses
 """
 
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from typing import Any
 from livekit import api
 from livekit.protocol.models import DisconnectReason
 
-from telephony import translate
+from telephony import translate, translate_ingress
 
 
 class BadSignature(Exception):
@@ -39,7 +40,7 @@ def verified(
         "event": event.event,
         "at": _sharpened(event.created_at, now).isoformat(),
     }
-    return payload | _room(event) | _participant(event) | _egress(event)
+    return payload | _room(event) | _participant(event) | _egress(event) | _ingress(event)
 
 
 def _sharpened(seconds: int, now: datetime) -> datetime:
@@ -79,3 +80,18 @@ def _egress(event: api.WebhookEvent) -> dict[str, Any]:
     for name in ("started_at", "ended_at"):
         egress[name] = egress[name].isoformat() if egress[name] else None
     return {"egress": egress}
+
+
+def _ingress(event: api.WebhookEvent) -> dict[str, Any]:
+    if not event.HasField("ingress_info"):
+        return {}
+    live = translate_ingress.live_ingress(event.ingress_info)
+    return {
+        "ingress": {
+            "ingress_id": live.remote_id,
+            "room": live.room,
+            "status": live.status,
+            "error": live.error,
+            "at_ns": live.at_ns or event.created_at * 1_000_000_000,
+        }
+    }
