@@ -12,7 +12,6 @@ from telephony.ingress import IngressSpec, LiveIngress
 T = TypeVar("T")
 # livekit-server's words when it asks the ingress service to fetch a URL and nobody answers
 _NO_SERVICE = "no response from servers"
-_NOT_CONFIGURED = "ingress not connected"
 
 
 class IngressCalls:
@@ -59,9 +58,5 @@ class IngressCalls:
                 raise GatewayRefused(
                     "No ingress service answered. Start one (deploy/README.md, “Ingress”); it is "
                     "tried again every minute."
-                ) from trouble
-            if _NOT_CONFIGURED in str(trouble):
-                raise GatewayRefused(
-                    "LiveKit has no part “ingress” in its configuration (deploy/README.md)."
                 ) from trouble
             raise

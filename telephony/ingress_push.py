@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 State = Ingress.State
 RETRY_S = 60  # what LiveKit refused is tried again so much later
 RENEW = "renew"  # instead of LiveKit's id: what it holds is thrown away and made anew
+NO_ADDRESS = (
+    "LiveKit knows no address to send to: its configuration has no part “ingress” "
+    "(deploy/README.md)."
+)
 LOST = "LiveKit had lost it and made it anew, with a new stream key."
 
 
@@ -110,10 +114,11 @@ def _was_tried_lately(row: Ingress, now: datetime) -> bool:
 
 
 def _noted(row: Ingress, live: LiveIngress, now: datetime, *, is_new: bool = False) -> None:
+    is_deaf = row.kind != Ingress.Kind.URL and not live.address
     changes: dict[str, Any] = {
         "remote_id": live.remote_id,
-        "sync_state": SyncState.SYNCED,
-        "sync_error": "",
+        "sync_state": SyncState.FAILED if is_deaf else SyncState.SYNCED,
+        "sync_error": NO_ADDRESS if is_deaf else "",
         "address": live.address if row.kind != Ingress.Kind.URL else "",
     }
     if is_new or row.remote_id != live.remote_id:

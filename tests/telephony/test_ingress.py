@@ -110,6 +110,21 @@ def test_a_refusal_is_on_the_row_and_tried_again_later(livekit):
     assert now_of(row).sync_error == ""
 
 
+def test_a_livekit_without_an_address_to_send_to_says_so_and_is_believed_later(livekit):
+    row = make()
+    sync(livekit)
+    remote_id = now_of(row).remote_id
+    live = livekit.ingresses[remote_id]
+    livekit.ingresses[remote_id] = replace(live, address="")
+    sync(livekit)
+    assert now_of(row).sync_state == "failed"
+    assert "no part “ingress”" in now_of(row).sync_error
+    livekit.ingresses[remote_id] = live
+    sync(livekit)
+    assert (now_of(row).sync_state, now_of(row).sync_error) == ("synced", "")
+    assert list(livekit.ingresses) == [remote_id]
+
+
 def test_while_livekit_is_away_rows_stay_pending(livekit):
     row = make()
     livekit.away = True
