@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from agents import seal
 from telephony import ingress_address, ingress_push, push, shapes, tasks_ingress
@@ -38,6 +39,7 @@ class IngressForm(forms.ModelForm):  # type: ignore[type-arg]
     call = _CallChoice(
         queryset=Call.objects.none(),
         required=False,
+        widget=UnfoldAdminSelectWidget,
         help_text="Into a call which is on now. It is stopped when the call ends.",
     )
 
@@ -83,7 +85,7 @@ class IngressAdmin(ModelAdmin):  # type: ignore[misc]
     list_select_related = ("call",)
     search_fields = ("name",)
     readonly_fields = (
-        "state_shown", "state_error", "address", "key_words", "sync", "sync_error", "remote_id",
+        "state_words", "state_error", "address", "key_words", "sync", "sync_error", "remote_id",
         "synced_at",
     )  # fmt: skip
     actions_detail = ("show_key", "renew_key", "again")
@@ -95,13 +97,17 @@ class IngressAdmin(ModelAdmin):  # type: ignore[misc]
             return typed
         return [
             *typed,
-            ("Now", {"fields": ("state_shown", "state_error", "address", "key_words")}),
+            ("Now", {"fields": ("state_words", "state_error", "address", "key_words")}),
             ("On LiveKit", {"fields": ("sync", "sync_error", "remote_id", "synced_at")}),
         ]
 
     @display(description="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
     def state_shown(self, row: Ingress) -> tuple[str, str]:
         return row.state, row.get_state_display()
+
+    @admin.display(description="state")
+    def state_words(self, row: Ingress) -> str:
+        return str(row.get_state_display())
 
     @display(  # type: ignore[untyped-decorator]
         description="LiveKit",
