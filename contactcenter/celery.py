@@ -31,6 +31,7 @@ app.conf.update(
             "task": "telephony.tasks.deliver_transfers",
             "schedule": 5.0,
         },
+        "compare ingress with us": {"task": "telephony.tasks.audit_ingress", "schedule": 15.0},
         "make calls which are due": {"task": "telephony.tasks.sweep_outbound", "schedule": 5.0},
         "see to recordings and transcripts": {"task": "recordings.tasks.sweep", "schedule": 10.0},
         "look for files egress gave up": {
@@ -52,3 +53,4 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["telephony", "recordings"])
+app.autodiscover_tasks(["telephony"], related_name="tasks_ingress")

@@ -23,7 +23,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Lines": (
         "telephony.trunk", "telephony.number", "telephony.dispatchrule", "telephony.schedule",
-        "telephony.callerrule", "telephony.carrierhook", "telephony.carriercall",
+        "telephony.callerrule", "telephony.ingress", "telephony.carrierhook",
+        "telephony.carriercall",
     ),
     "Outbound": (
         "telephony.outboundcall", "telephony.batch", "telephony.outboundprofile",

@@ -153,7 +153,7 @@ class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # 
 
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
 from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402
-from recordings.admin_redaction import AudioMaskAdmin as AudioMaskAdmin  # noqa: E402
-from recordings.admin_redaction import RedactionRulesAdmin as RedactionRulesAdmin  # noqa: E402
 from recordings.admin_profiles import RecordingProfileAdmin as RecordingProfileAdmin  # noqa: E402
 from recordings.admin_profiles import StoreAdmin as StoreAdmin  # noqa: E402
+from recordings.admin_redaction import AudioMaskAdmin as AudioMaskAdmin  # noqa: E402
+from recordings.admin_redaction import RedactionRulesAdmin as RedactionRulesAdmin  # noqa: E402

@@ -6,12 +6,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.core.validators import validate_email
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from agents.look_only import LookOnly
 from recordings import blind, masking, redaction, tasks
@@ -44,16 +46,27 @@ class RedactionForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = RedactionRules
         fields = "__all__"
+        widgets = {
+            name: UnfoldAdminTextareaWidget(attrs={"rows": 4})
+            for name in ("allowed", "name_list", "id_patterns")
+        }
 
     def clean_region(self) -> str:
         return str(self.cleaned_data["region"]).upper()
 
-    def clean_allowed_numbers(self) -> str:
+    def clean_allowed(self) -> str:
         try:
-            lines = self.cleaned_data["allowed_numbers"].splitlines()
-            return "\n".join(shapes.e164(line.strip()) for line in lines if line.strip())
+            lines = map(str.strip, self.cleaned_data["allowed"].splitlines())
+            return "\n".join(_allowed(line) for line in lines if line)
         except shapes.Misshapen as wrong:
             raise forms.ValidationError(str(wrong)) from wrong
+
+
+def _allowed(line: str) -> str:
+    if "@" not in line:
+        return shapes.e164(line)
+    validate_email(line)
+    return line.lower()
 
 
 @admin.register(RedactionRules)
@@ -70,7 +83,7 @@ class RedactionRulesAdmin(ModelAdmin):  # type: ignore[misc]
                            "every project, before anything is stored. What else goes:",
             "fields": ("project", ("phones", "emails", "ibans"), ("births", "names")),
         }),
-        ("More exactly", {"fields": ("region", "allowed_numbers", "name_list", "id_patterns")}),
+        ("More exactly", {"fields": ("region", "allowed", "name_list", "id_patterns")}),
         ("Sound", {"fields": ("mask_audio",)}),
     )  # fmt: skip
 

@@ -46,7 +46,8 @@ def rules_from(own: RedactionRules) -> Rules:
     return Rules(
         kinds=frozenset(kind for kind, is_on in chosen.items() if is_on),
         region=own.region or region_of(own.project.language),
-        own_numbers=frozenset(_lines(own.allowed_numbers)) | {e164 for (e164,) in ours},
+        own_numbers=frozenset(_lines(own.allowed)) | {e164 for (e164,) in ours},
+        own_emails=frozenset(line for line in _lines(own.allowed) if "@" in line),
         names=tuple(_lines(own.name_list)),
         id_patterns=tuple(_lines(own.id_patterns)),
     )

@@ -38,6 +38,7 @@ class Rules:
     kinds: frozenset[Kind] = frozenset()
     region: str = "US"  # whose telephone numbers are written without a country
     own_numbers: frozenset[str] = frozenset()  # E.164; may be said
+    own_emails: frozenset[str] = frozenset()  # in small letters; may be said
     names: tuple[str, ...] = ()
     id_patterns: tuple[str, ...] = ()
 
@@ -71,6 +72,14 @@ def _ids(text: str, rules: Rules) -> list[Hit]:
 
 def _names(text: str, rules: Rules) -> list[Hit]:
     return [Hit(Kind.NAME, *span) for span in finders_person.names(text, rules.names)]
+
+
+def _emails(text: str, rules: Rules) -> list[Hit]:
+    return [
+        Hit(Kind.EMAIL, start, end)
+        for start, end in finders_person.emails(text)
+        if finders_person.written_email(text[start:end]) not in rules.own_emails
+    ]
 
 
 def _phones(text: str, rules: Rules) -> list[Hit]:
@@ -119,7 +128,7 @@ FINDERS: dict[Kind, Finder] = {
     Kind.IBAN: _of(Kind.IBAN, finders_bank.ibans),
     Kind.ID: _ids,
     Kind.PHONE: _phones,
-    Kind.EMAIL: _of(Kind.EMAIL, finders_person.emails),
+    Kind.EMAIL: _emails,
     Kind.BIRTH: _of(Kind.BIRTH, finders_person.births),
     Kind.NAME: _names,
 }

@@ -41,6 +41,20 @@ def emails(text: str) -> Iterator[Span]:
             yield at.start() - len(local[0]), domain.end()
 
 
+_SIGNS = {
+    **dict.fromkeys(("at", "ät", "arroba", "arobase", "chiocciola", "klammeraffe"), "@"),
+    **dict.fromkeys(("dot", "punkt", "point", "punto", "ponto"), "."),
+    **dict.fromkeys(("underscore", "unterstrich"), "_"),
+    **dict.fromkeys(("dash", "hyphen", "minus"), "-"),
+    "plus": "+",
+}
+
+
+def written_email(said: str) -> str:
+    """“Info at shop dot com” as info@shop.com."""
+    return "".join(_SIGNS.get(word, word) for word in said.lower().split())
+
+
 # --- names --------------------------------------------------------------------------------------
 
 _I_AM = re.compile(

@@ -185,7 +185,7 @@ def _make_and_switch(job: Job, bucket: Bucket) -> None:
         bucket.get(recording.object_key, original)
         _require_original(recording, original)
         facts = sound.mask(original, masked, [_cut(cut) for cut in job.cuts])
-        changes = {
+        changes: dict[str, Any] = {
             "object_key": job.target_key,
             "size": masked.stat().st_size,
             "sha256": _sha256(masked),

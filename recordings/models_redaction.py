@@ -39,10 +39,11 @@ class RedactionRules(models.Model):
         help_text="Two letters, such as US or DE: whose telephone numbers people tell without a "
         "country code. Empty: the project's language decides.",
     )
-    allowed_numbers = models.TextField(
-        "numbers which stay",
+    allowed = models.TextField(
+        "what stays",
         blank=True,
-        help_text="One a line, as +12025550100. Numbers of this project's own lines stay anyway.",
+        help_text="Telephone numbers as +12025550100 and e-mail addresses which may be told, one a "
+        "line. Numbers of this project's own lines stay anyway.",
     )
     name_list = models.TextField(
         "list of names", blank=True, help_text="One a line: taken out wherever they are said."

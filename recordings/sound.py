@@ -79,11 +79,15 @@ def _blocks(file: "av.container.InputContainer", layout: str, channels: int) -> 
                 at += len(hole)
                 missing -= len(hole)
         for frame in resampler.resample(decoded):
-            block = frame.to_ndarray().reshape(-1, channels)
+            block = _samples(frame, channels)
             yield block
             at += len(block)
     for frame in resampler.resample(None):
-        yield frame.to_ndarray().reshape(-1, channels)
+        yield _samples(frame, channels)
+
+
+def _samples(frame: av.AudioFrame, channels: int) -> Samples:
+    return frame.to_ndarray().astype(np.int16, copy=False).reshape(-1, channels)
 
 
 def _silence(block: Samples, at: int, cuts: Sequence[Cut]) -> None:

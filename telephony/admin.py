@@ -212,5 +212,6 @@ class InboundEventAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]
 from telephony import admin_outbound as admin_outbound  # noqa: E402
 from telephony.admin_api import ApiKeyAdmin as ApiKeyAdmin  # noqa: E402
 from telephony.admin_directory import DestinationAdmin as DestinationAdmin  # noqa: E402
+from telephony.admin_ingress import IngressAdmin as IngressAdmin  # noqa: E402
 from telephony.admin_outgoing import DeliveryAdmin as DeliveryAdmin  # noqa: E402
 from telephony.admin_outgoing import SubscriptionAdmin as SubscriptionAdmin  # noqa: E402

@@ -14,6 +14,7 @@ class TelephonyConfig(AppConfig):
             directory,
             events,
             handlers,
+            handlers_ingress,
             outbound_ends,
         )
 
@@ -23,6 +24,9 @@ class TelephonyConfig(AppConfig):
         events.on("room_finished", handlers.room_finished)
         events.on(carrier_hooks.EVENT, handlers.carrier_call)
         events.on("call_over", outbound_ends.call_over)
+        events.on("ingress_started", handlers_ingress.ingress_changed)
+        events.on("ingress_ended", handlers_ingress.ingress_changed)
+        events.on("call_over", handlers_ingress.call_over)
         agents.after_publish(handlers.plan_published)
         targets.offered_by(directory.targets_of)
 

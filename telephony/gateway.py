@@ -12,6 +12,8 @@ from livekit.api.egress_service import EgressService
 
 from telephony import egress_requests, translate
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.gateway_ingress import IngressCalls
+from telephony.ingress import IngressDoor
 from telephony.live import CallerTracks, EgressWish, LiveEgress, LiveJob, LiveParticipant, LiveRoom
 from telephony.sync import InboundTrunkSpec, LiveRule, LiveTrunk, RuleSpec, TrunkSpec
 
@@ -26,7 +28,7 @@ _NOBODY = {api.ServerErrorCode.UNAVAILABLE, api.ServerErrorCode.NOT_FOUND}
 _FORGOTTEN = "could not find object"
 
 
-class Gateway(Protocol):
+class Gateway(IngressDoor, Protocol):
     def list_trunks(self) -> list[LiveTrunk]: ...
     def put_trunk(self, spec: TrunkSpec, *, remote_id: str) -> str: ...
     def delete_trunk(self, *, remote_id: str) -> None: ...
@@ -50,7 +52,7 @@ class Gateway(Protocol):
     def stop_egress(self, *, egress_id: str) -> None: ...
 
 
-class LiveKitGateway:
+class LiveKitGateway(IngressCalls):
     """One connection a call, each with a deadline: the client's own time-out has no effect."""
 
     def __init__(

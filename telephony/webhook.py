@@ -11,6 +11,7 @@ The payload handed out, with everything that is absent left out:
     participant   sid, identity, kind (sip | agent | standard …), attributes, reason
     egress        egress_id, room, status, object_key, size (bytes), duration_ms, started_at,
                   ended_at, error
+    ingress       ingress_id, room, status, error, at_ns; never its key or addresses
 """
 
 import base64
@@ -25,7 +26,7 @@ import jwt
 from google.protobuf.json_format import ParseDict, ParseError
 from livekit import api
 
-from telephony import translate
+from telephony import translate, translate_ingress
 
 _LEEWAY_S = 60  # as LiveKit's SDK has it
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, ParseError)
@@ -62,7 +63,7 @@ def _told(event: dict[str, Any], now: datetime) -> dict[str, Any]:
         raise BadSignature
     at = _sharpened(int(event.get("createdAt", 0)), now)
     payload = {"id": str(event["id"]), "event": str(event["event"]), "at": at.isoformat()}
-    return payload | _room(event) | _participant(event) | _egress(event)
+    return payload | _room(event) | _participant(event) | _egress(event) | _ingress(event)
 
 
 def _sharpened(seconds: int, now: datetime) -> datetime:
@@ -106,6 +107,22 @@ def _egress(event: dict[str, Any]) -> dict[str, Any]:
     for name in ("started_at", "ended_at"):
         egress[name] = egress[name].isoformat() if egress[name] else None
     return {"egress": egress}
+
+
+def _ingress(event: dict[str, Any]) -> dict[str, Any]:
+    if "ingressInfo" not in event:
+        return {}
+    info = ParseDict(_object(event["ingressInfo"]), api.IngressInfo(), ignore_unknown_fields=True)
+    live = translate_ingress.live_ingress(info)
+    return {
+        "ingress": {
+            "ingress_id": live.remote_id,
+            "room": live.room,
+            "status": live.status,
+            "error": live.error,
+            "at_ns": live.at_ns or int(event.get("createdAt", 0)) * 1_000_000_000,
+        }
+    }
 
 
 def _object(value: Any) -> dict[str, Any]:

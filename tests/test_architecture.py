@@ -12,7 +12,12 @@ PACKAGES = ("contactcenter", "agents", "telephony", "recordings", "deploy")
 
 # module prefix → the only places which may import it
 RESERVED = {
-    "livekit.api": {"telephony/gateway.py", "telephony/webhook.py", "agents/worker"},
+    "livekit.api": {
+        "telephony/gateway.py",
+        "telephony/gateway_ingress.py",
+        "telephony/webhook.py",
+        "agents/worker",
+    },
     "livekit.agents": {"agents/worker"},
     "livekit.plugins": {"agents/worker/providers"},
     "agents.worker": {"agents/worker"},
@@ -54,6 +59,8 @@ PURE = {
     "telephony/hook_signature.py",
     "telephony/hook_address.py",
     "telephony/hook_door.py",
+    "telephony/ingress.py",
+    "telephony/ingress_address.py",
     "telephony/edge.py",
     "recordings/choices.py",
     "recordings/layout.py",

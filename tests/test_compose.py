@@ -58,7 +58,12 @@ def test_all_of_django_gets_every_setting_of_speech_and_answers():
         if name
     }
     assert providers - set(passed_on) == set()
-    api = {"API_REQUESTS_PER_MINUTE", "API_PROXIES", "WEBHOOK_PRIVATE_NETWORKS"}
+    api = {
+        "API_REQUESTS_PER_MINUTE",
+        "API_PROXIES",
+        "WEBHOOK_PRIVATE_NETWORKS",
+        "INGRESS_PRIVATE_NETWORKS",
+    }
     assert api <= set(passed_on)
     assert filled()["services"]["celery"]["environment"] == passed_on
 
@@ -73,6 +78,26 @@ def test_secrets_have_no_default():
 def test_the_worker_holds_no_database_and_no_bucket_credentials():
     environment = filled()["services"]["worker"]["environment"]
     assert [n for n in environment if n.startswith(("DATABASE", "S3_", "SECRET_KEY"))] == []
+
+
+# of ServiceConfig and its parts in livekit/ingress v1.5.0, pkg/config/config.go
+INGRESS_KEYS = {
+    "api_key", "api_secret", "ws_url", "redis", "health_port", "debug_handler_port",
+    "prometheus_port", "rtmp_port", "whip_port", "http_relay_port", "logging", "development",
+    "whip_proxy_enabled", "rtc_config", "cpu_cost", "enable_stream_latency_reduction",
+}  # fmt: skip
+
+
+def test_ingress_has_its_own_profile_and_only_keys_it_knows():
+    services = filled()["services"]
+    assert services["ingress"]["profiles"] == ["ingress"]
+    told = yaml.safe_load(services["ingress"]["environment"]["INGRESS_CONFIG_BODY"])
+    assert set(told) <= INGRESS_KEYS
+    livekit = yaml.safe_load(services["livekit"]["environment"]["LIVEKIT_CONFIG"])
+    assert f":{told['rtmp_port']}/" in livekit["ingress"]["rtmp_base_url"]
+    assert f":{told['whip_port']}/" in livekit["ingress"]["whip_base_url"]
+    same = ("address", "password")
+    assert [told["redis"][n] for n in same] == [livekit["redis"][n] for n in same]
 
 
 def test_commands_of_the_image_exist():

@@ -139,6 +139,11 @@ def _server_config(port: int, redis: int, hook_url: str) -> dict[str, object]:
         },
         "redis": {"address": f"127.0.0.1:{redis}"},
         "keys": {KEY: SECRET},
+        # as compose.yaml has it; nothing listens there, which only URL inputs notice
+        "ingress": {
+            "rtmp_base_url": "rtmp://127.0.0.1:1935/live",
+            "whip_base_url": "http://127.0.0.1:8085/whip",
+        },
     }
     if hook_url:
         config["webhook"] = {"api_key": KEY, "urls": [hook_url]}

@@ -136,7 +136,7 @@ def test_a_worker_has_to_ask_for_the_encryption_of_the_row(real, asked, headers)
 
 
 def test_what_egress_wrote_is_encrypted_in_its_place_and_stays_what_it_was(real, monkeypatch):
-    real.bucket().put(KEY, BODY, content_type="audio/ogg")
+    real.bucket().put_bytes(KEY, BODY, content_type="audio/ogg")
     bucket = wiring.bucket_at(place(real, encryption="AES256"))
     asked: list[dict[str, str]] = []
     bucket._s3.meta.events.register(  # type: ignore[attr-defined]
@@ -200,7 +200,7 @@ def test_a_role_is_taken_once_and_the_store_is_opened_with_its_key_and_token(rea
     assert sts == []  # nobody was asked yet
     for _ in range(2):  # the real one knows no tokens, and names what it did not like
         with pytest.raises(StoreRefused, match="InvalidToken"):
-            bucket.put(KEY, BODY, content_type="audio/ogg")
+            bucket.put_bytes(KEY, BODY, content_type="audio/ogg")
     [asked] = sts
     assert asked["Action"] == ["AssumeRole"]
     assert asked["RoleArn"] == ["arn:aws:iam::1:role/egress"]

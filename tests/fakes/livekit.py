@@ -1,5 +1,6 @@
 """LiveKit in memory, with its rules kept; tests/contract holds it to the real one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -8,6 +9,7 @@ from google.protobuf.message import Message
 
 from telephony import egress_requests, sync
 from telephony.errors import GatewayRefused, GatewayUnavailable
+from telephony.ingress import IngressSpec, LiveIngress
 from telephony.live import (
     CallerTracks,
     EgressWish,
@@ -37,6 +39,8 @@ class FakeGateway:
         self.egress_requests: dict[str, Message] = {}
         self.egress_features: frozenset[str] = frozenset()  # chrome, aac
         self.callers_have_sound = True
+        self.ingresses: dict[str, LiveIngress] = {}
+        self.ingress_service = True  # whether one runs: only URL inputs need it at once
         self.writes: list[str] = []
         self.away = False
         self.refusing = ""
@@ -62,6 +66,7 @@ class FakeGateway:
         """Redis is emptied: trunks, rules and every listing are gone, calls go on."""
         self.trunks.clear()
         self.rules.clear()
+        self.ingresses.clear()
         self.forgetful |= set(self.rooms)
 
     def ring(
@@ -243,3 +248,42 @@ class FakeGateway:
     def _may(self) -> None:
         if self.refusing:
             raise GatewayRefused(self.refusing)
+
+    # --- ingress --------------------------------------------------------------------------------
+
+    def list_ingress(self) -> list[LiveIngress]:
+        self._reach()
+        return list(self.ingresses.values())
+
+    def create_ingress(self, spec: IngressSpec) -> LiveIngress:
+        self._reach()
+        self._may()
+        self.writes.append("create ingress")
+        if spec.kind == "url" and not self.ingress_service:
+            raise GatewayRefused("No ingress service answered. Start one.")
+        number = next(self._ids)
+        made = LiveIngress(
+            remote_id=f"IN_{number}", tag=spec.tag, kind=spec.kind, name=spec.name,
+            room=spec.room, identity=spec.identity,
+            address=spec.url or f"{spec.kind}://127.0.0.1/x",
+            stream_key="" if spec.kind == "url" else f"stream-key-{number}", status="inactive",
+        )  # fmt: skip
+        self.ingresses[made.remote_id] = made
+        return made
+
+    def update_ingress(self, spec: IngressSpec, *, remote_id: str) -> LiveIngress:
+        self._reach()
+        self._may()
+        self.writes.append("update ingress")
+        if remote_id not in self.ingresses:
+            raise GatewayRefused("LiveKit does not know it: ingress does not exist.")
+        self.ingresses[remote_id] = replace(
+            self.ingresses[remote_id], name=spec.name, room=spec.room, identity=spec.identity
+        )
+        return self.ingresses[remote_id]
+
+    def delete_ingress(self, *, remote_id: str) -> None:
+        self._reach()
+        self._may()
+        self.writes.append("delete ingress")
+        self.ingresses.pop(remote_id, None)

@@ -24,7 +24,7 @@ def supervisor(client):
 
 
 def form(project_id: int, **changes: str) -> dict[str, str]:
-    usual = {"project": str(project_id), "phones": "on", "region": "", "allowed_numbers": ""}
+    usual = {"project": str(project_id), "phones": "on", "region": "", "allowed": ""}
     return usual | {"name_list": "", "id_patterns": ""} | changes
 
 
@@ -33,11 +33,16 @@ def test_rules_are_added_and_listed_in_words(supervisor):
     assert "none is listed yet" in supervisor.get(reverse(LIST)).content.decode()
     answer = supervisor.post(
         reverse("admin:recordings_redactionrules_add"),
-        form(project.pk, region="DE", allowed_numbers="+12025550100\n", id_patterns=r"\bX\d{5}\b"),
+        form(
+            project.pk,
+            region="DE",
+            allowed="+12025550100\nInfo@Example.com\n",
+            id_patterns=r"\bX\d{5}\b",
+        ),
     )
     assert answer.status_code == 302
     own = RedactionRules.objects.get()
-    assert (own.region, own.allowed_numbers) == ("DE", "+12025550100")
+    assert (own.region, own.allowed) == ("DE", "+12025550100\ninfo@example.com")
     page = supervisor.get(reverse(LIST)).content.decode()
     assert "Card number, Security code, Other number, Telephone number" in page
 
@@ -51,7 +56,8 @@ def test_rules_are_added_and_listed_in_words(supervisor):
         ("id_patterns", r"(\d+|x)*b", "repeats what repeats"),
         ("id_patterns", "a" * 201, "longer than 200"),
         ("region", "Germany", "at most 2 characters"),
-        ("allowed_numbers", "12", "+"),
+        ("allowed", "12", "+"),
+        ("allowed", "not an@address", "valid email"),
     ],
 )
 def test_what_cannot_work_is_refused_in_words(supervisor, field, typed, words):
