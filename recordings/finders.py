@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import phonenumbers
 
-from recordings import finders_bank, finders_person, spoken
+from recordings import finders_bank, finders_person, numerals
 
 
 class Kind(StrEnum):
@@ -97,7 +97,7 @@ def _phones(text: str, rules: Rules) -> list[Hit]:
 
 def _said_phones(text: str, rules: Rules) -> Iterator[Span]:
     """Spoken digits, and written ones with words between, which the library does not look for."""
-    for run in spoken.runs(text):
+    for run in numerals.runs(text):
         if not 7 <= len(run.digits) <= 15 or len(run.tokens) < 2:
             continue
         plus = _PLUS.search(text[: run.start])

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from recordings import spoken
-from recordings.spoken import Run, Token
+from recordings import numerals
+from recordings.numerals import Run, Token
 
 Span = tuple[int, int]
 
@@ -57,7 +57,7 @@ def is_issued(digits: str) -> bool:
 
 def cards(text: str) -> Iterator[Span]:
     has_word = _CARD.search(text) is not None
-    for run in spoken.runs(text):
+    for run in numerals.runs(text):
         yield from cards_in(run, misheard=has_word)
 
 
@@ -108,7 +108,7 @@ def codes(text: str) -> Iterator[Span]:
         words += _BARE_CODE.finditer(text)
     if not words:
         return
-    found = spoken.runs(text)
+    found = numerals.runs(text)
     seen: set[Span] = set()
     for word in words:
         for span in (_code_after(text, word.end(), found), _code_before(text, word, found)):
@@ -157,7 +157,7 @@ _IBAN_LENGTHS = {
 }  # fmt: skip
 _LETTERS = {
     word: word[0].upper()
-    for word in spoken.words(
+    for word in numerals.words(
         "alpha alfa bravo charlie delta echo foxtrot golf hotel india juliett juliet kilo lima "
         "mike november oscar papa quebec romeo sierra tango uniform victor whiskey xray yankee zulu"
     )
@@ -182,7 +182,7 @@ def ibans(text: str) -> Iterator[Span]:
 
 def _pieces(text: str) -> Iterator[Piece]:
     """Words as characters of an account number: digits spoken, letters of the alphabet."""
-    numbers = {token.start: token for token in spoken.tokens(text) if token.spoken}
+    numbers = {token.start: token for token in numerals.tokens(text) if token.spoken}
     end = 0
     for word in _PIECE.finditer(text):
         if word.start() < end:
@@ -193,7 +193,7 @@ def _pieces(text: str) -> Iterator[Piece]:
             yield token.digits, token.start, token.end
             continue
         said = word[0]
-        plain = "".join(spoken.digits_of(c) if c.isdecimal() else c.upper() for c in said)
+        plain = "".join(numerals.digits_of(c) if c.isdecimal() else c.upper() for c in said)
         yield _LETTERS.get(said.lower(), plain), word.start(), word.end()
 
 

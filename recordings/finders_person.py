@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from recordings import spoken
+from recordings import numerals
 
 Span = tuple[int, int]
 
@@ -24,7 +24,7 @@ _DOMAIN = re.compile(
 )
 _LONGEST_SIDE = 80
 # “look at example dot com” is no address of anybody
-_NOBODY = spoken.words(
+_NOBODY = numerals.words(
     "me us him her them it you look find visit see here there online website site page order "
     "ordered buy bought shop read is are was back up store company out start arrive"
 )
@@ -76,9 +76,9 @@ _SPELLING = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[^\W\d_][^\W\d_]*(?:['’-][^\W\d_]+)*")
-_PARTICLES = spoken.words("van von de der den del della di da la le el al bin ibn dos du zu")
+_PARTICLES = numerals.words("van von de der den del della di da la le el al bin ibn dos du zu")
 # what follows “my name is” and is no name, or ends one
-_NO_NAME = spoken.words(
+_NO_NAME = numerals.words(
     "not on in at and or but with for from the a an your my his her our their it is was are were "
     "be been there here spelled spelt wrong right misspelled please i you he she we they can could "
     "would will what who how why when where which that this these those so calling speaking to of "
@@ -165,20 +165,20 @@ _BORN = re.compile(
     r"née?|naissance|nac[íi](?:do|da|miento)?|nascita|nat[oa]|nascimento|geboorte(?:datum)?)\b\.?",
     re.IGNORECASE,
 )
-_MONTHS = spoken.words(
+_MONTHS = numerals.words(
     "january february march april may june july august september october november december jan "
     "feb mar apr jun jul aug sep sept oct nov dec januar februar märz mai juni juli oktober "
     "dezember janvier février mars avril juin juillet août septembre octobre novembre décembre "
     "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre "
     "gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre"
 )
-_ORDINALS = spoken.words(
+_ORDINALS = numerals.words(
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
     "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth ersten "
     "zweiten dritten vierten fünften sechsten siebten achten neunten zehnten elften zwölften "
     "primero thousand st nd rd th"
 )
-_LINKS = spoken.words(
+_LINKS = numerals.words(
     "is was it its s on in am the of and at my his her would be ist war i m le la el en de del der "
     "den des du vom von im il es est that year"
 )
@@ -187,13 +187,13 @@ _BIT = re.compile(r"\d+|[^\W\d_]+")
 
 def births(text: str) -> Iterator[Span]:
     """A date told after a word of birth: figures, months, ordinals, with nothing else between."""
-    numbers = {token.start: token for token in spoken.tokens(text)}
+    numbers = {token.start: token for token in numerals.tokens(text)}
     for word in _BORN.finditer(text):
         if span := _date_at(text, word.end(), numbers):
             yield span
 
 
-def _date_at(text: str, at: int, numbers: dict[int, spoken.Token]) -> Span | None:
+def _date_at(text: str, at: int, numbers: dict[int, numerals.Token]) -> Span | None:
     first: int | None = None
     end, links, digits, months = at, 0, "", 0
     while bit := _BIT.search(text, at):

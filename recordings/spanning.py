@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from recordings import finders_bank, finders_person, redaction, spoken
+from recordings import finders_bank, finders_person, numerals, redaction
 from recordings.finders import Hit, Kind, Rules
-from recordings.spoken import Run, Token
+from recordings.numerals import Run, Token
 
 _TOLD_IN_GROUPS = (Kind.CARD, Kind.IBAN, Kind.PHONE)
 _ASKED_FOR = (Kind.CODE, Kind.BIRTH)
@@ -76,7 +76,7 @@ def _groups(lines: Sequence[Line], who: str, rules: Rules, found: Found) -> None
         ]
         if len(parts) > 1 and hit.kind in _TOLD_IN_GROUPS:
             found.add(parts)
-            _echoes(lines, spoken.digits_of(text[hit.start : hit.end]), parts, found)
+            _echoes(lines, numerals.digits_of(text[hit.start : hit.end]), parts, found)
 
 
 def _echoes(lines: Sequence[Line], number: str, parts: list[tuple[int, Hit]], found: Found) -> None:
@@ -87,7 +87,7 @@ def _echoes(lines: Sequence[Line], number: str, parts: list[tuple[int, Hit]], fo
         line = lines[index]
         if line.key or index in told:
             continue
-        for run in spoken.runs(line.text):
+        for run in numerals.runs(line.text):
             if len(run.digits) >= _ECHO_DIGITS and run.digits in number:
                 found.add([(index, Hit(kind, run.start, run.end))], counted=False)
 

@@ -70,7 +70,7 @@ PURE = {
     "recordings/finders.py",
     "recordings/finders_bank.py",
     "recordings/finders_person.py",
-    "recordings/spoken.py",
+    "recordings/numerals.py",
     "recordings/spanning.py",
     "recordings/timing.py",
     "deploy",
