@@ -7,7 +7,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils import timezone
 
-from recordings import budgets, services, transcripts, wiring
+from recordings import budgets, services, spoken, transcripts, wiring
 from recordings import egress as egresses
 from recordings.errors import StoreUnavailable
 from recordings.lifecycle import RecordingState
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 
 RECENT = timedelta(days=3)  # what every sweep looks at
+TRANSCRIPTS_AT_ONCE = 200  # made searchable by one task
 
 
 @shared_task(acks_late=True)
@@ -74,6 +75,16 @@ def build_transcript(*, call_id: int, **_newer: object) -> None:
     now = timezone.now()
     transcripts.build_transcript(call_id=call_id, now=now)
     budgets.watch_call(call_id=call_id, now=now)
+
+
+@shared_task(acks_late=True)
+def index_turns(**_newer: object) -> None:
+    """Makes transcripts of an older release searchable, part by part until none is left.
+
+    A second run goes on where the first one is; one which died is begun again by beat.
+    """
+    if spoken.catch_up(limit=TRANSCRIPTS_AT_ONCE, now=timezone.now()) == TRANSCRIPTS_AT_ONCE:
+        index_turns.delay()
 
 
 @shared_task

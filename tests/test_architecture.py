@@ -17,7 +17,7 @@ RESERVED = {
     "livekit.plugins": {"agents/worker/providers"},
     "agents.worker": {"agents/worker"},
     "boto3": {"recordings/storage.py"},
-    "ninja": {"telephony/api", "recordings/api.py"},
+    "ninja": {"telephony/api", "recordings/api.py", "recordings/api_search.py"},
     "recordings": {"recordings", "contactcenter"},
     "telephony": {"telephony", "recordings", "contactcenter", "deploy"},
     "contactcenter": {"contactcenter"},
@@ -57,6 +57,9 @@ PURE = {
     "telephony/edge.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",
+    "recordings/words.py",
+    "recordings/queries.py",
+    "recordings/snippets.py",
     "deploy",
 }
 
