@@ -151,3 +151,4 @@ class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # 
 
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
 from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402
+from recordings.admin_search import SpokenTurnAdmin as SpokenTurnAdmin  # noqa: E402

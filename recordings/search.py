@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
+from agents.models import Project
 from recordings import queries, spoken_index
 from recordings.access import EVERY, visible_calls
 from recordings.models import SpokenTurn
@@ -152,7 +153,9 @@ class _Search:
         return turns.filter(_behind(self.place)) if self.place else turns
 
     def page(self, found: _Found) -> Page:
-        rows = SpokenTurn.objects.select_related("call", "call__project").in_bulk(found.keys)
+        names = Prefetch("call__project", Project.objects.only("name", "slug"))
+        full = SpokenTurn.objects.select_related("call").prefetch_related(names).defer("words")
+        rows = full.in_bulk(found.keys)
         turns = [rows[key] for key in found.keys if key in rows]  # not those deleted meanwhile
         hits = tuple(
             Hit(turn.call, turn, snippet(turn.text, self.query)) for turn in turns[: self.limit]

@@ -37,7 +37,7 @@ class Filter:
 
 
 def _number(text: str) -> Q:
-    return Q(pk__in=numbers.calls(Call.objects.all(), text).values("pk"))
+    return Q(pk__in=numbers.calls(Call.objects.all(), text.replace("\0", "")).values("pk"))
 
 
 def _fault(which: str) -> Q:
