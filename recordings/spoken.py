@@ -60,6 +60,15 @@ def follow(*, call_id: int) -> None:
         log.exception("The turns of a call wait for its transcript", extra={"call_id": call_id})
 
 
+def forget(*, call_ids: Sequence[int]) -> int:
+    """For whoever deletes what was said and keeps the call; returns how many turns there were.
+
+    With the call itself its turns go anyway. `spoken_index.tidy()` makes the index forget for good.
+    """
+    gone, _ = SpokenTurn.objects.filter(call__in=call_ids).delete()
+    return gone
+
+
 def catch_up(*, limit: int, now: datetime) -> int:
     """Transcripts nobody can search yet, the newest first; returns how many were looked at.
 

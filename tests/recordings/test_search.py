@@ -214,6 +214,13 @@ def test_a_deleted_call_is_found_nowhere(way):
     assert SpokenTurn.objects.count() == left_in_the_index() == 0
 
 
+def test_what_was_said_can_be_forgotten_without_the_call():
+    gone, kept = said("word", "word"), said("word kept")
+    assert spoken.forget(call_ids=[gone.pk]) == 2
+    assert found("word") == ["word kept"]
+    assert Call.objects.filter(pk__in=[gone.pk, kept.pk]).count() == 2
+
+
 def test_old_transcripts_are_caught_up_in_parts_and_only_once(monkeypatch):
     for n in range(5):
         call = make_call(room=f"old_{n}")
