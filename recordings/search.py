@@ -24,8 +24,7 @@ from recordings.search_filters import Narrowed, narrowed
 from recordings.snippets import Segment, snippet
 from telephony.models import ApiKey, Call
 
-MANY = 20_000  # turns; above, the newest calls are looked through
-STEPS = (250, 1_000, 4_000)  # calls looked through for one page, until it is full
+STEPS = (40, 160, 640, 2_560)  # calls looked through for one page, until it is full
 _LAST = 2**31 - 1
 _LARGEST = 2**63 - 1
 ORDER = ("-started_at", "-call_id", "n")
@@ -106,7 +105,7 @@ def find(
     if asked.is_empty:
         return Page()
     search = _Search(asked, narrow, visible_calls(viewer), place, limit)
-    is_rare = spoken_index.estimated_turns(asked) <= MANY
+    is_rare = spoken_index.is_rare(asked)
     return search.page(search.by_index() if is_rare else search.by_calls())
 
 

@@ -7,7 +7,7 @@ of many languages share one index, and stemmers drop the small words phrases are
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST = 64  # letters of a word which count
 MOST_LETTERS = 20_000  # of a text; whoever says more in one breath is no person
@@ -33,8 +33,7 @@ _MARKS = _ranges({"Mn", "Mc", "Me"})  # accents, vowel signs: no letters, but in
 _SPAN = re.compile(rf"[{_ALONE}][{_MARKS}]*|(?:(?![{_ALONE}])[^\W_]|[{_MARKS}])+")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):  # quicker to make than a dataclass; a page makes thousands
     form: str
     begin: int  # where it stands in the text
     end: int

@@ -6,7 +6,7 @@ unequally frequent as a language's (Zipf). Each kind of query is asked through t
 `text__icontains` on the same rows, newest first: on the table as it is, and on a copy with an index
 on the time. Then journal entries are posted to the real view, and asked for until they are found.
 
-ROUNDS (25) of different words a kind; SEED (7). Takes about five minutes on two cores.
+ROUNDS (25) of different words a kind; SEED (7). Takes some minutes on two idle cores.
 """
 
 import json
@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice, product
@@ -72,8 +73,10 @@ class Kind:
     name: str
     queries: list[str]
     filters: dict[str, Any] = field(default_factory=dict)
-    naive: str = ""  # what icontains is asked: one word or phrase; empty: it cannot
     ours: list[float] = field(default_factory=list)
+    asking: list[float] = field(default_factory=list)  # of it, waiting for the database
+    cpu: list[float] = field(default_factory=list)  # of both processes
+    plain_cpu: list[float] = field(default_factory=list)
     plain: list[float] = field(default_factory=list)
     indexed: list[float] = field(default_factory=list)
     hits: list[int] = field(default_factory=list)
@@ -235,27 +238,62 @@ def _kinds(words: list[str], sayings: list[str]) -> list[Kind]:
 def _some_number() -> str:
     from telephony.models import Call
 
-    return Call.objects.order_by("pk")[1000].caller.removeprefix("+1")
+    return Call.objects.order_by("pk")[TURNS // A_CALL // 2].caller.removeprefix("+1")
 
 
-def _ours(kind: Kind, query: str, viewer: Any) -> tuple[float, Any]:
+@dataclass(slots=True)
+class Watch:
+    """What one question took, in ms."""
+
+    whole: float = 0
+    asking: float = 0
+    cpu: float = 0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        from django.db import connection
+
+        cpu, begun = self._cpu(), time.perf_counter()
+        with connection.execute_wrapper(self._asked):
+            yield
+        self.whole = (time.perf_counter() - begun) * 1000
+        self.cpu = self._cpu() - cpu
+
+    def _asked(self, execute: Any, *args: Any) -> Any:
+        begun = time.perf_counter()
+        try:
+            return execute(*args)
+        finally:
+            self.asking += (time.perf_counter() - begun) * 1000
+
+    @staticmethod
+    def _cpu() -> float:
+        """Of this process and of the one of PostgreSQL which serves it; not of its neighbours."""
+        from django.db import connection
+
+        backend = Path(f"/proc/{connection.connection.info.backend_pid}/schedstat").read_text()
+        return time.process_time() * 1000 + int(backend.split()[0]) / 1e6
+
+
+def _ours(kind: Kind, query: str, viewer: Any) -> tuple[Watch, Any]:
     from recordings import search
 
-    begun = time.perf_counter()
-    page = search.find(query, kind.filters, viewer, limit=LIMIT)
-    return (time.perf_counter() - begun) * 1000, page
+    watch = Watch()
+    with watch.running():
+        page = search.find(query, kind.filters, viewer, limit=LIMIT)
+    return watch, page
 
 
-def _naive(sql: str) -> Callable[[str], float]:
+def _naive(sql: str) -> Callable[[str], Watch]:
     from django.db import connection
 
-    def ask(query: str) -> float:
+    def ask(query: str) -> Watch:
         asked = query.strip('"').rstrip("*").split(" -")[0]
-        with connection.cursor() as cursor:
-            begun = time.perf_counter()
+        watch = Watch()
+        with watch.running(), connection.cursor() as cursor:
             cursor.execute(sql, [f"%{asked}%", LIMIT + 1])
             cursor.fetchall()
-            return (time.perf_counter() - begun) * 1000
+        return watch
 
     return ask
 
@@ -274,13 +312,17 @@ def _ask(kinds: list[Kind], viewer: Any) -> None:
         _ours(kind, kind.queries[-1], viewer)  # warms up
     for at in range(ROUNDS):
         for kind in kinds:
-            ms, page = _ours(kind, kind.queries[at], viewer)
-            kind.ours.append(ms)
+            watch, page = _ours(kind, kind.queries[at], viewer)
+            kind.ours.append(watch.whole)
+            kind.asking.append(watch.asking)
+            kind.cpu.append(watch.cpu)
             kind.hits.append(len(page.hits))
             kind.unfinished += page.back_to is not None
             if at < NAIVE_ROUNDS and not kind.filters:
-                kind.plain.append(plain(kind.queries[at]))
-                kind.indexed.append(indexed(kind.queries[at]))
+                watch = plain(kind.queries[at])
+                kind.plain.append(watch.asking)
+                kind.plain_cpu.append(watch.cpu)
+                kind.indexed.append(indexed(kind.queries[at]).asking)
 
 
 def _check(kinds: list[Kind], viewer: Any) -> list[str]:
@@ -354,22 +396,32 @@ def _p95(times: list[float]) -> float:
 
 
 def _report(kinds: list[Kind], fresh: list[float], problems: list[str]) -> None:
-    print(f"{'ms':36} {'p50':>7} {'p95':>7} {'hits':>5}  {'icontains':>9} {'ratio':>6}"
-          f"  {'with index':>10} {'ratio':>6}")  # fmt: skip
+    """Ratios are of the database's time: a page of `icontains` would have to be made too."""
+    print(f"{'ms':34} {'p50':>6} {'p95':>6} {'hits':>4} {'asking':>7} {'CPU':>6} "
+          f"{'icontains':>10} {'ratio':>6} {'of CPU':>7} {'indexed':>8} {'ratio':>6}")  # fmt: skip
     for kind in kinds:
-        middle = statistics.median(kind.ours)
-        hits = statistics.median(kind.hits)
-        line = f"{kind.name:36} {middle:7.1f} {_p95(kind.ours):7.1f} {hits:5.0f}"
-        if kind.plain:
-            plain, indexed = statistics.median(kind.plain), statistics.median(kind.indexed)
-            line += f"  {plain:9.0f} {plain / middle:6.0f}  {indexed:10.0f} {indexed / middle:6.1f}"
-        print(line + (f"  ({kind.unfinished} not full, more behind)" if kind.unfinished else ""))
+        print(_line(kind))
     every = [ms for kind in kinds for ms in kind.ours]
-    print(f"all kinds: p50 {statistics.median(every):.1f} ms, p95 {_p95(every):.1f} ms, "
-          f"longest {max(every):.0f} ms")  # fmt: skip
+    cpu = [ms for kind in kinds for ms in kind.cpu]
+    print(f"all kinds: p50 {statistics.median(every):.1f} ms, p95 {_p95(every):.1f} ms, longest "
+          f"{max(every):.0f} ms")  # fmt: skip
+    print(f"CPU of all kinds: p50 {statistics.median(cpu):.1f} ms, p95 {_p95(cpu):.1f} ms")
     print(f"posted until found, {len(fresh)} turns: p50 {statistics.median(fresh):.0f} ms, "
           f"longest {max(fresh):.0f} ms")  # fmt: skip
+    print(f"load while it ran: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores")
     print("; ".join(problems) or "first pages are those of a look at every row")
+
+
+def _line(kind: Kind) -> str:
+    middle, asking, cpu = (statistics.median(t) for t in (kind.ours, kind.asking, kind.cpu))
+    line = f"{kind.name:34} {middle:6.1f} {_p95(kind.ours):6.1f} "
+    line += f"{statistics.median(kind.hits):4.0f} {asking:7.1f} {cpu:6.1f}"
+    if kind.plain:
+        plain, indexed = statistics.median(kind.plain), statistics.median(kind.indexed)
+        of_cpu = statistics.median(kind.plain_cpu) / cpu
+        line += f" {plain:10.0f} {plain / asking:6.0f} {of_cpu:7.0f}"
+        line += f" {indexed:8.0f} {indexed / asking:6.1f}"
+    return line + (f" ({kind.unfinished} not full, more behind)" if kind.unfinished else "")
 
 
 if __name__ == "__main__":

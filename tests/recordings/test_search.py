@@ -4,6 +4,7 @@ import random
 from datetime import timedelta
 from itertools import count
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission, User
@@ -27,8 +28,8 @@ rooms = count(1)
 @pytest.fixture(params=["by the index", "by the newest calls"])
 def way(request, monkeypatch):
     """Both ways to search find the same."""
-    least = -1 if request.param == "by the newest calls" else 10**9
-    monkeypatch.setattr(search, "MANY", least)
+    is_rare = request.param == "by the index"
+    monkeypatch.setattr(spoken_index, "is_rare", lambda query: is_rare)
     return request.param
 
 
@@ -36,7 +37,7 @@ def said(*texts: str, before: timedelta = timedelta(0), **values) -> Call:
     """A call of the past with these turns, caller and bot in turns."""
     values = {"state": "ended", "ended_at": NOW - before + timedelta(seconds=60)} | values
     call = make_call(room=f"call_{next(rooms)}_x", started_at=NOW - before, **values)
-    segments = [
+    segments: list[dict[str, Any]] = [
         {"who": ("caller", "agent")[n % 2], "text": text, "start_ms": n * 1000,
          "end_ms": n * 1000 + 500, "via": "speech", "interrupted": False, "latency": {}}
         for n, text in enumerate(texts)
@@ -115,7 +116,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(way):
 
 
 def test_a_page_says_up_to_when_it_looked_through_calls(monkeypatch):
-    monkeypatch.setattr(search, "MANY", -1)
+    monkeypatch.setattr(spoken_index, "is_rare", lambda query: False)
     monkeypatch.setattr(search, "STEPS", (1, 2))
     for day in range(5):
         said("word" if day == 4 else "other", before=timedelta(days=day))
@@ -140,7 +141,7 @@ def test_what_was_said_is_found_while_the_call_is_on(livekit):
     told = story(*A_CALL)
     take_entries(journal=JOB, room=ROOM, entries=told[:4], now=NOW)
     assert found("open") == ["When are you open?"]
-    first = SpokenTurn.objects.order_by("n").first()
+    first = SpokenTurn.objects.order_by("n")[0]
     take_entries(journal=JOB, room=ROOM, entries=told[4:5], now=NOW)
     assert found("nine six") == ["From nine to six."]
     assert SpokenTurn.objects.filter(pk=first.pk).exists()  # only the new turn was written
