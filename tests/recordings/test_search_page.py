@@ -236,6 +236,5 @@ def test_a_key_without_the_scope_finds_nothing():
 def test_every_end_can_be_chosen():
     from recordings.forms_search import SearchForm
 
-    assert set(END_REASONS) - {"unknown"} < {
-        value for value, _ in SearchForm({}).fields["end"].choices
-    }
+    field: Any = SearchForm({}).fields["end"]
+    assert set(END_REASONS) - {"unknown"} < {value for value, _ in field.choices}
