@@ -5,7 +5,7 @@ export SAY DTMF OUT FORMAT PART TARGET CALLER VOICE CALLS
 PROFILE ?= const
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call bench-lines bench-history bench-invites emulators bench-hooks
+.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call bench-lines bench-history bench-invites emulators bench-hooks bench-search
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,6 +65,9 @@ bench-history: setup-tests ## the list of calls among 10,000 and among 1,000,000
 	@$(VENV)/python -m tests.bench.history
 bench-hooks: setup ## take hooks in: ours against naive views, in one run (CALLS, BLOCKS, THREADS)
 	@$(VENV)/python -m tests.bench.hooks
+
+bench-search: setup-tests ## words among a million turns: ours against icontains, in one run (TURNS, ROUNDS)
+	@$(VENV)/python -m tests.bench.search
 
 emulators: setup ## stand-ins for all providers, until Ctrl-C: PROFILE=const|zero|jitter
 	@$(VENV)/python -m tests.emulators --profile $(PROFILE)

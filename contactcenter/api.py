@@ -4,10 +4,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from recordings import api as recordings
+from recordings import api_search as conversations
 from telephony.api.app import make_api
 
 api = make_api()
 api.add_router("/calls", recordings.router)
+api.add_router("/search", conversations.router)
 
 
 @csrf_exempt

@@ -48,6 +48,10 @@ app.conf.update(
             "task": "telephony.tasks.forget_hooks",
             "schedule": crontab(hour="3", minute="10"),
         },
+        "make old transcripts searchable": {
+            "task": "recordings.tasks.index_turns",
+            "schedule": 300.0,
+        },
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},
     },

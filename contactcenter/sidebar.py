@@ -15,8 +15,8 @@ from django.utils.text import capfirst
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Calls": (
-        "telephony.call", "telephony.destination", "telephony.transferorder",
-        "recordings.redactionrules", "recordings.audiomask",
+        "telephony.call", "recordings.spokenturn", "telephony.destination",
+        "telephony.transferorder",
     ),
     "Bots": (
         "agents.project", "agents.menupage", "agents.publishedplan", "agents.provideraccount",
@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "telephony.destinationrule", "telephony.donotcall",
     ),
     "Recordings": ("recordings.recordingprofile", "recordings.store"),
+    "Privacy": ("recordings.redactionrules", "recordings.audiomask"),
     "Figures": (
         "recordings.turnfigure", "recordings.callcost", "recordings.monthlycost",
         "recordings.projectbudget", "recordings.ownservers", "agents.priceentry",

@@ -157,3 +157,4 @@ from recordings.admin_profiles import RecordingProfileAdmin as RecordingProfileA
 from recordings.admin_profiles import StoreAdmin as StoreAdmin  # noqa: E402
 from recordings.admin_redaction import AudioMaskAdmin as AudioMaskAdmin  # noqa: E402
 from recordings.admin_redaction import RedactionRulesAdmin as RedactionRulesAdmin  # noqa: E402
+from recordings.admin_search import SpokenTurnAdmin as SpokenTurnAdmin  # noqa: E402

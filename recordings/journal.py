@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from agents.entries import END_REASONS, Entry
-from recordings import blind, intake, services, tasks
+from recordings import blind, intake, services, spoken, tasks
 from recordings.errors import BadEntries
 from recordings.models import JournalEntry
 from telephony import orders, outbound_ends
@@ -46,6 +46,8 @@ def take_entries(*, journal: str, room: str, entries: Sequence[Entry], now: date
         blind.mask_entries(call_id=call.pk, whole=False)
     for entry in fresh:
         _apply(call, entry, rows[entry.n].at)
+    if any(entry.kind == "turn" for entry in fresh):
+        spoken.follow(call_id=call.pk)
     _follow_up(call.pk, {entry.kind for entry in fresh}, now)
     return _complete_until(known | set(rows))
 

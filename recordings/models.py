@@ -160,7 +160,15 @@ class JournalEntry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["journal", "n"], name="journal_entry_once"),
         ]
-        indexes = [models.Index(fields=["call", "journal", "n"], name="entries_of_a_call")]
+        indexes = [
+            models.Index(fields=["call", "journal", "n"], name="entries_of_a_call"),
+            # search asks of many calls whether something failed in them
+            models.Index(
+                fields=["call", "kind"],
+                name="entry_of_a_fault",
+                condition=Q(kind__in=["error", "switch"]),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.journal} {self.n} {self.kind}"
@@ -195,8 +203,18 @@ class Transcript(models.Model):
     text = models.TextField(blank=True)
     segments = models.JSONField(default=list)
     built_at = models.DateTimeField()
+    spoken_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when its turns can be searched."
+    )
 
     objects = TranscriptQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["-id"], name="transcript_unsearchable", condition=Q(spoken_at=None)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"Transcript of {self.call_id}"
@@ -215,3 +233,4 @@ from recordings.models_profiles import Store as Store  # noqa: E402
 from recordings.models_redaction import AudioMask as AudioMask  # noqa: E402
 from recordings.models_redaction import RedactionCount as RedactionCount  # noqa: E402
 from recordings.models_redaction import RedactionRules as RedactionRules  # noqa: E402
+from recordings.models_spoken import SpokenTurn as SpokenTurn  # noqa: E402

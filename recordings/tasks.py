@@ -7,7 +7,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils import timezone
 
-from recordings import budgets, masking, services, transcripts, wiring
+from recordings import budgets, masking, services, spoken, transcripts, wiring
 from recordings import egress as egresses
 from recordings.errors import StoreUnavailable
 from recordings.lifecycle import RecordingState
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 CONFIRM_S = 2  # an egress is active 0.9 to 3.3 s after it was asked for
 RECENT = timedelta(days=3)  # what every sweep looks at
+TRANSCRIPTS_AT_ONCE = 200  # made searchable by one task
 
 
 @shared_task(acks_late=True)
@@ -88,6 +89,16 @@ def mask_recording(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: ob
         )
     except StoreUnavailable as trouble:
         raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
+
+
+@shared_task(acks_late=True)
+def index_turns(**_newer: object) -> None:
+    """Makes transcripts of an older release searchable, part by part until none is left.
+
+    A second run goes on where the first one is; one which died is begun again by beat.
+    """
+    if spoken.catch_up(limit=TRANSCRIPTS_AT_ONCE, now=timezone.now()) == TRANSCRIPTS_AT_ONCE:
+        index_turns.delay()
 
 
 @shared_task

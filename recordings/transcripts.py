@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from agents.services import published_plan
-from recordings import blind
+from recordings import blind, spoken
 from recordings.models import JournalEntry, Transcript
 from recordings.tally import tally
 from telephony import events
@@ -32,6 +32,7 @@ def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
 @transaction.atomic
 def _store(call: Call, segments: list[dict[str, Any]], now: datetime) -> Transcript:
     """Others are told only when it says something new: building it repeats."""
+    spoken.write(call_id=call.pk, segments=segments)
     plan = published_plan(digest=call.plan_digest)
     before = Transcript.objects.filter(call=call).values_list("segments", flat=True).first()
     transcript, _ = Transcript.objects.update_or_create(
@@ -41,6 +42,7 @@ def _store(call: Call, segments: list[dict[str, Any]], now: datetime) -> Transcr
             "text": "\n".join(segment["text"] for segment in segments),
             "segments": segments,
             "built_at": now,
+            "spoken_at": now,
         },
     )
     if before != segments:
@@ -76,6 +78,6 @@ def _segment(entry: JournalEntry, shift_ms: int) -> dict[str, Any]:
             "who": "caller", "text": f"[{digit}]", "start_ms": pressed, "end_ms": pressed,
             "via": "dtmf", "interrupted": False, "latency": {}, "digit": digit,
         }  # fmt: skip
-    names = ("who", "text", "via", "interrupted", "latency")
+    names = ("who", "text", "via", "interrupted", "latency", "confidence")
     times = {name: data.get(name, entry.ms) + shift_ms for name in ("start_ms", "end_ms")}
     return {name: data.get(name) for name in names} | times

@@ -22,7 +22,7 @@ RESERVED = {
     "livekit.plugins": {"agents/worker/providers"},
     "agents.worker": {"agents/worker"},
     "boto3": {"recordings/storage.py"},
-    "ninja": {"telephony/api", "recordings/api.py"},
+    "ninja": {"telephony/api", "recordings/api.py", "recordings/api_search.py"},
     "recordings": {"recordings", "contactcenter"},
     "telephony": {"telephony", "recordings", "contactcenter", "deploy"},
     "contactcenter": {"contactcenter"},
@@ -73,6 +73,9 @@ PURE = {
     "recordings/numerals.py",
     "recordings/spanning.py",
     "recordings/timing.py",
+    "recordings/words.py",
+    "recordings/queries.py",
+    "recordings/snippets.py",
     "deploy",
 }
 

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0005_menus'),
-        ('recordings', '0003_profiles'),
+        ('recordings', '0004_spoken'),
         ('telephony', '0017_ingress'),
     ]
 

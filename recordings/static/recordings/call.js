@@ -170,5 +170,11 @@
   }
 
   attach();
+  // a search led to a line: keys go on from there
+  const asked = root.querySelector(`button.call-line[id="${CSS.escape(location.hash.slice(1))}"]`);
+  if (asked) {
+    rove(asked);
+    asked.focus({ preventScroll: true });
+  }
   if (root.querySelector(".call").dataset.live === "yes") setTimeout(refresh, REFRESH_MS);
 })();
