@@ -31,6 +31,10 @@ app.conf.update(
             "task": "telephony.tasks.deliver_transfers",
             "schedule": 5.0,
         },
+        "tell workers whose recording pauses": {
+            "task": "telephony.tasks.deliver_pauses",
+            "schedule": 5.0,
+        },
         "make calls which are due": {"task": "telephony.tasks.sweep_outbound", "schedule": 5.0},
         "see to recordings and transcripts": {"task": "recordings.tasks.sweep", "schedule": 10.0},
         "send webhooks which are due": {

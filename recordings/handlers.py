@@ -7,8 +7,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import CheaperOrder
+from recordings import consents, services, tasks
 from recordings import egress as egresses
-from recordings import services, tasks
 from recordings.models import Recording
 from telephony.later import after_commit
 from telephony.models import Call
@@ -36,6 +36,11 @@ def egress_changed(*, payload: Mapping[str, Any]) -> None:
     ours = Q(egress_id=egress["egress_id"]) | Q(egress_id="", object_key=egress["object_key"])
     for pk in Recording.objects.egress_unfinished().filter(ours).values_list("pk", flat=True):
         after_commit(tasks.watch_egress.delay, recording_id=pk)
+
+
+def recording_stored(*, payload: Mapping[str, Any]) -> None:
+    if consents.is_refused(payload["call"]):
+        after_commit(tasks.throw_away_refused.delay, call_id=payload["call"])
 
 
 def plan_published() -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import shutil
 
 import pytest
 
 from agents.consent import Consent, answer_in, wording_of
-from agents.worker import taping
+from agents.plan import Faq
+from agents.worker import prepare, taping
 from agents.worker.desk import DeskAway
 from agents.worker.taping import Taping
 from tests.fakes.desk import wait_until
+from tests.worker.engines import SEAL
 from tests.worker.plan import a_config, a_plan
 from tests.worker.talking import talking
 
@@ -18,6 +21,26 @@ pytestmark = pytest.mark.worker
 QUESTION = "May we record this call? Press one for yes, two for no."
 NOT_RECORDED, GREETING = "Then we do not record it.", "Welcome to Northwind."
 ASKS = Consent(mode="question", words=QUESTION, refused=NOT_RECORDED, wait_s=2)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """What is said in all tests, spoken once."""
+    made = tmp_path_factory.mktemp("plan")
+    told = ("This call is recorded.", "Paused.", "Going on.")
+    faq = tuple(Faq(question=f"q{n}", answer=text) for n, text in enumerate(told))
+    asyncio.run(prepare.prepare(a_plan(consent=ASKS, faq=faq), made, seal_keys=SEAL))
+    for name in ("plan.jsgf", "plan.dict", "phrases.json", "meaning.npy"):
+        (made / name).unlink()
+    asyncio.run(prepare.prepare(a_plan(), made, seal_keys=SEAL))
+    return made
+
+
+@pytest.fixture
+def folder(prepared, tmp_path):
+    for name in (".", "True", "False"):  # of some tests
+        shutil.copytree(prepared, tmp_path / name, dirs_exist_ok=True)
+    return tmp_path
 
 
 class Scene:
@@ -55,10 +78,10 @@ async def asked(talk):
     await asyncio.sleep(0.5)
 
 
-async def test_a_yes_by_key_begins_the_recording_and_not_before(tmp_path):
+async def test_a_yes_by_key_begins_the_recording_and_not_before(folder):
     plan = a_plan(consent=ASKS)
-    async with talking(plan, tmp_path, greet=False) as talk:
-        scene = Scene(talk, tmp_path, plan)
+    async with talking(plan, folder, greet=False) as talk:
+        scene = Scene(talk, folder, plan)
         await asked(talk)
         assert scene.files() == []
         scene.bot.digit("5")  # no answer
@@ -78,10 +101,10 @@ async def test_a_yes_by_key_begins_the_recording_and_not_before(tmp_path):
 @pytest.mark.parametrize(
     ("key", "outcome", "how"), [("2", "refused", "key"), ("", "unanswered", "")]
 )
-async def test_who_refuses_or_says_nothing_is_not_recorded(tmp_path, key, outcome, how):
+async def test_who_refuses_or_says_nothing_is_not_recorded(folder, key, outcome, how):
     plan = a_plan(consent=ASKS)
-    async with talking(plan, tmp_path, greet=False) as talk:
-        scene = Scene(talk, tmp_path, plan)
+    async with talking(plan, folder, greet=False) as talk:
+        scene = Scene(talk, folder, plan)
         await asked(talk)
         if key:
             scene.bot.digit(key)
@@ -97,10 +120,10 @@ async def test_who_refuses_or_says_nothing_is_not_recorded(tmp_path, key, outcom
 
 
 @pytest.mark.parametrize(("words", "outcome"), [("Yes", "given"), ("No", "refused")])
-async def test_an_answer_may_be_spoken_and_is_not_answered_itself(tmp_path, words, outcome):
+async def test_an_answer_may_be_spoken_and_is_not_answered_itself(folder, words, outcome):
     plan = a_plan(consent=ASKS)
-    async with talking(plan, tmp_path, greet=False) as talk:
-        scene = Scene(talk, tmp_path, plan)
+    async with talking(plan, folder, greet=False) as talk:
+        scene = Scene(talk, folder, plan)
         await wait_until(lambda: QUESTION in talk.said("agent"), timeout_s=15)
         await talk.says(words)
         found = await scene.consent()
@@ -111,10 +134,10 @@ async def test_an_answer_may_be_spoken_and_is_not_answered_itself(tmp_path, word
         assert bool(scene.begun) == (outcome == "given")
 
 
-async def test_an_announcement_comes_before_the_recording(tmp_path):
+async def test_an_announcement_comes_before_the_recording(folder):
     plan = a_plan(consent=Consent(mode="announcement", words="This call is recorded."))
-    async with talking(plan, tmp_path, greet=False) as talk:
-        scene = Scene(talk, tmp_path, plan)
+    async with talking(plan, folder, greet=False) as talk:
+        scene = Scene(talk, folder, plan)
         assert scene.begun == []
         assert (await scene.consent())["outcome"] == "announced"
         await scene.greeted()
@@ -123,11 +146,11 @@ async def test_an_announcement_comes_before_the_recording(tmp_path):
         assert talk.entries("recording")
 
 
-async def test_who_meets_no_bot_is_recorded_without_a_question(tmp_path):
+async def test_who_meets_no_bot_is_recorded_without_a_question(folder):
     """A voicemail: its announcement asks for a message."""
     plan = a_plan(consent=ASKS)
-    async with talking(plan, tmp_path, greet=False) as talk:
-        scene = Scene(talk, tmp_path, plan, talks=False)
+    async with talking(plan, folder, greet=False) as talk:
+        scene = Scene(talk, folder, plan, talks=False)
         assert len(scene.begun) == 1
         await scene.over()
 
@@ -192,10 +215,10 @@ def marks(talk):
     return [(e.data["what"], e.data["why"], e.data["by"]) for e in talk.entries("pause")]
 
 
-async def test_an_order_is_taken_once_however_often_it_is_told(tmp_path, desk):
+async def test_an_order_is_taken_once_however_often_it_is_told(folder, desk):
     plan = a_plan(recorder="egress")
-    async with talking(plan, tmp_path, greet=False) as talk:
-        scene = Scene(talk, tmp_path, plan)
+    async with talking(plan, folder, greet=False) as talk:
+        scene = Scene(talk, folder, plan)
         await scene.greeted()
         assert len(scene.begun) == 1  # beside the egress
         for order in (7, 7, 8):
@@ -211,10 +234,10 @@ async def test_an_order_is_taken_once_however_often_it_is_told(tmp_path, desk):
     assert [told["what"] for told in desk.told][:1] == ["begin"]
 
 
-async def test_an_egress_which_goes_on_is_no_pause(tmp_path, desk):
+async def test_an_egress_which_goes_on_is_no_pause(folder, desk):
     plan = a_plan(recorder="egress", pause_key="9", paused="Paused.", resumed="Going on.")
-    async with talking(plan, tmp_path, greet=False) as talk:
-        scene = Scene(talk, tmp_path, plan)
+    async with talking(plan, folder, greet=False) as talk:
+        scene = Scene(talk, folder, plan)
         await scene.greeted()
         desk.stops = False
         scene.bot.digit("9")
@@ -229,10 +252,10 @@ async def test_an_egress_which_goes_on_is_no_pause(tmp_path, desk):
         assert marks(talk) == [("begin", "key", ""), ("end", "key", "")]
 
 
-async def test_who_paused_first_is_not_overruled_by_a_rule_which_ends(tmp_path, desk):
+async def test_who_paused_first_is_not_overruled_by_a_rule_which_ends(folder, desk):
     plan = a_plan(recorder="worker")
-    async with talking(plan, tmp_path, greet=False) as talk:
-        scene = Scene(talk, tmp_path, plan)
+    async with talking(plan, folder, greet=False) as talk:
+        scene = Scene(talk, folder, plan)
         pauses = scene.taping.pauses
         await pauses.begin("api", "crm")
         await pauses.begin("rule", "order")
@@ -245,12 +268,12 @@ async def test_who_paused_first_is_not_overruled_by_a_rule_which_ends(tmp_path, 
         await scene.over()
 
 
-async def test_the_bot_pauses_only_where_the_project_lets_it(tmp_path, desk):
+async def test_the_bot_pauses_only_where_the_project_lets_it(folder, desk):
     names = []
     for lets in (False, True):
         plan = a_plan(bot_pauses=lets, paused="Paused.")
-        async with talking(plan, tmp_path / str(lets), greet=False) as talk:
-            scene = Scene(talk, tmp_path / str(lets), plan)
+        async with talking(plan, folder / str(lets), greet=False) as talk:
+            scene = Scene(talk, folder / str(lets), plan)
             names.append({getattr(tool, "id", "") for tool in scene.bot.tools})
             if lets:
                 assert "Done" in await scene.bot.tool_pause(True)

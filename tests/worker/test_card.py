@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import re
+import shutil
 import time
-from functools import partial
 
 import numpy as np
 import pytest
@@ -13,9 +13,11 @@ from livekit import rtc
 from agents.card import CardWords, Tokeniser
 from agents.menus import Menu, Option, Page, Purpose
 from agents.seal import seal
-from agents.worker import tokeniser
+from agents.worker import prepare, tokeniser
+from agents.worker.card_steps import Card
+from agents.worker.keypad import LATE_S
 from agents.worker.recorder import FROM_CALLER_S, HOLD_S, Recorder
-from agents.worker.tokeniser import TokeniserFailed
+from agents.worker.tokeniser import Token, TokeniserFailed
 from tests.fakes.desk import wait_until
 from tests.fakes.tokeniser import SECRET, FakeTokeniser
 from tests.worker.engines import SEAL
@@ -49,6 +51,20 @@ def paying(url: str = "", **changes):
     return a_plan(
         **{"menu": MENU, "purposes": purposes, "card": WORDS, "tokeniser": keeps} | changes
     )
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Its sentences are spoken once for all tests."""
+    folder = tmp_path_factory.mktemp("plan")
+    asyncio.run(prepare.prepare(paying(), folder, seal_keys=SEAL))
+    return folder
+
+
+@pytest.fixture
+def folder(prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 async def said(talk, text, times=1):
@@ -89,14 +105,14 @@ async def babble(ear):
         await asyncio.sleep(0.02)
 
 
-async def test_a_card_becomes_a_token_and_is_found_nowhere(tmp_path, caplog):
+async def test_a_card_becomes_a_token_and_is_found_nowhere(folder, caplog):
     caplog.set_level(logging.DEBUG)
     async with FakeTokeniser() as keeper:
         plan = paying(keeper.url)
-        async with talking(plan, tmp_path) as talk:
+        async with talking(plan, folder) as talk:
             bot = wired(talk, plan)
             began = time.monotonic()
-            recorder = Recorder(tmp_path / "call.ogg", began=began)
+            recorder = Recorder(folder / "call.ogg", began=began)
             talk.ear.tap = recorder
             bot.pauses.attach(recorder)
             talking_on = asyncio.create_task(babble(talk.ear))
@@ -134,15 +150,15 @@ async def test_a_card_becomes_a_token_and_is_found_nowhere(tmp_path, caplog):
 
     # --- the canary
     texts = [context, caplog.text, repr(bot.keypad.variables)]
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert tmp_path / "call.ogg" in files
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert folder / "call.ogg" in files
     for text in [*texts, *(path.read_bytes().decode("latin-1") for path in files)]:
         assert AMEX not in text
     for text in [*texts, talk.book.path.read_text()]:
         assert not re.search(rf"(?<![\d.]){CODE}(?![\d.])", re.sub(r'"(ms|\w+_ms)":\d+', "", text))
 
     # --- the sound
-    (left, _), rate = channels(tmp_path / "call.ogg")
+    (left, _), rate = channels(folder / "call.ogg")
     low, high = round((paused_at + 0.25) * rate), round((ended_at - 3.0) * rate)
     assert np.abs(left[: round((paused_at - FROM_CALLER_S - 0.1) * rate)]).max() > 0.05
     assert np.abs(left[low:high]).max() < 0.003
@@ -180,49 +196,94 @@ async def test_samples_of_a_pause_are_zero_before_they_are_encoded(tmp_path, mon
     assert (samples[silent.stop + 3200 : 45_000, 1] == 9000).all()
 
 
+async def test_a_failure_is_said_politely_and_the_call_goes_on(folder):
+    async with FakeTokeniser() as keeper:
+        keeper.status = 400
+        plan = paying(keeper.url)
+        async with talking(plan, folder) as talk:
+            bot = wired(talk, plan)
+            await pay(talk, bot)
+            await wait_until(lambda: talk.said("agent")[-2:] == [FAILED, START], timeout_s=20)
+            (tool,) = talk.entries("tool")
+            assert tool.data["outcome"] == "no card: the tokeniser answered with status 400"
+            assert not bot.pauses.is_on
+            assert AMEX not in talk.book.path.read_text()
+            await asyncio.sleep(LATE_S)  # keys right after a card are still the card's
+            bot.digit("7")
+            await said(talk, "Seven.")
+
+
+def a_card():
+    return Card(*(bytearray(part.encode()) for part in (AMEX, EXPIRY, CODE)))
+
+
+async def given(url, **changes):
+    """To the tokeniser, as the cast does it."""
+    how = {"call": "c", "purpose": "pay", "hosts": ("127.0.0.1",), "seal_keys": SEAL} | changes
+    secret = seal(SECRET, keys=SEAL)
+    at = Tokeniser(url=url, sealed_secret=secret, limit_ms=2000) if url else None
+    return await tokeniser.ask(at, a_card(), **how)
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"status": 400}, "no card: the tokeniser answered with status 400"),
-        ({"says": {"token": AMEX}}, "no card: the tokeniser answered with what is no token"),
-        ({"says": {"nothing": 1}}, "no card: the tokeniser answered without a token"),
-        ({"fails": 9}, "no card: the tokeniser answered with status 503"),
+        ({"says": {"token": AMEX}}, "what is no token"),
+        ({"says": {"token": f"tok-{AMEX}"}}, "what is no token"),
+        ({"says": {"token": "4111111111111111"}}, "what is no token"),
+        ({"says": {"token": "<script>"}}, "what is no token"),
+        ({"says": {"nothing": 1}}, "without a token"),
+        ({"says": {"token": "t" * 5000}}, "without a token"),
+        ({"fails": 9}, "status 503"),
+        ({"status": 302}, "status 302"),
     ],
 )
-async def test_a_failure_is_said_politely_and_the_call_goes_on(tmp_path, changes, why):
+async def test_what_is_no_token_is_a_failure_in_words_without_the_card(changes, why):
     async with FakeTokeniser() as keeper:
         for name, value in changes.items():
             setattr(keeper, name, value)
-        plan = paying(keeper.url)
-        async with talking(plan, tmp_path) as talk:
-            bot = wired(talk, plan)
-            await pay(talk, bot)
-            await said(talk, FAILED)
-            await said(talk, START, times=2)
-            assert talk.entries("tool")[0].data["outcome"] == why
-            assert not talk.ear.deaf or plan.menu  # a menu of keys hears no words anyway
-            assert not bot.pauses.is_on
-            assert AMEX not in talk.book.path.read_text()
+        with pytest.raises(TokeniserFailed, match=why) as failure:
+            await given(keeper.url)
+    assert AMEX not in str(failure.value)
+    assert failure.value.__cause__ is None
 
 
-async def test_an_answer_which_got_lost_is_asked_for_again_with_the_same_key(tmp_path):
+async def test_a_tokeniser_which_says_no_brand_gets_ours():
+    async with FakeTokeniser() as keeper:
+        keeper.says = {"token": "tok_1", "brand": AMEX}
+        assert await given(keeper.url) == Token(
+            token="tok_1", last4="0005", brand="american express"
+        )  # fmt: skip
+
+
+async def test_an_answer_which_got_lost_is_asked_for_again_with_the_same_key():
     async with FakeTokeniser() as keeper:
         keeper.fails = 1
-        plan = paying(keeper.url)
-        async with talking(plan, tmp_path) as talk:
-            bot = wired(talk, plan)
-            await pay(talk, bot)
-            await said(talk, THANKS)
+        assert (await given(keeper.url)).token == "tok_7f3a"
     assert keeper.asked == 2
     assert len(keeper.taken) == 1
 
 
-async def test_where_the_recording_cannot_be_paused_no_digit_is_asked_for(tmp_path):
+@pytest.mark.parametrize(
+    ("url", "hosts", "why"),
+    [
+        ("https://cards.example/x", (), "not in TOKENISER_HOSTS"),
+        ("http://cards.example/x", ("cards.example",), "not https"),
+        ("", (), "names no tokeniser"),
+        ("http://127.0.0.1:9/x", ("127.0.0.1",), "not reached"),
+    ],
+)
+async def test_a_card_goes_only_where_an_operator_allowed_it(url, hosts, why):
+    with pytest.raises(TokeniserFailed, match=why):
+        await given(url, hosts=hosts)
+
+
+async def test_where_the_recording_cannot_be_paused_no_digit_is_asked_for(folder):
     async def refuses(what):
         return False
 
     plan = paying("http://127.0.0.1:9/cards")
-    async with talking(plan, tmp_path) as talk:
+    async with talking(plan, folder) as talk:
         bot = wired(talk, plan)
         bot.pauses.egress = refuses
         bot.digit("4")
@@ -237,9 +298,9 @@ async def test_where_the_recording_cannot_be_paused_no_digit_is_asked_for(tmp_pa
         assert [entry.data["digit"] for entry in talk.entries("dtmf")] == ["4"]
 
 
-async def test_a_hangup_in_the_middle_leaves_nothing(tmp_path):
+async def test_a_hangup_in_the_middle_leaves_nothing(folder):
     plan = paying("http://127.0.0.1:9/cards")
-    async with talking(plan, tmp_path) as talk:
+    async with talking(plan, folder) as talk:
         bot = wired(talk, plan)
         bot.digit("4")
         await said(talk, NUMBER)
@@ -252,19 +313,3 @@ async def test_a_hangup_in_the_middle_leaves_nothing(tmp_path):
         assert held == b""
         assert [entry.data["what"] for entry in talk.entries("pause")] == ["begin", "end"]
         assert AMEX[:9] not in talk.book.path.read_text()
-
-
-@pytest.mark.parametrize(
-    ("url", "hosts", "why"),
-    [
-        ("https://cards.example/x", (), "not in TOKENISER_HOSTS"),
-        ("http://cards.example/x", ("cards.example",), "not https"),
-        ("", (), "names no tokeniser"),
-    ],
-)
-async def test_a_card_goes_only_where_an_operator_allowed_it(url, hosts, why):
-    steps = tokeniser.Card(bytearray(AMEX.encode()), bytearray(b"1235"), bytearray(b"7391"))
-    at = Tokeniser(url=url) if url else None
-    ask = partial(tokeniser.ask, at, steps, call="c", purpose="pay", hosts=hosts, seal_keys=SEAL)
-    with pytest.raises(TokeniserFailed, match=why):
-        await ask()
