@@ -12,8 +12,8 @@ SECRET = "tokeniser-secret"
 
 
 class FakeTokeniser:
-    def __init__(self, secret: str = SECRET) -> None:
-        self._secret = secret
+    def __init__(self, secret: str = SECRET, *, port: int = 0) -> None:
+        self._secret, self._port = secret, port
         self.taken: dict[str, dict[str, Any]] = {}  # by Idempotency-Key
         self.asked = 0
         self.says: dict[str, Any] | None = None  # instead of a token
@@ -25,7 +25,7 @@ class FakeTokeniser:
         app.router.add_post("/cards", self._take)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/cards"
         return self
 
