@@ -16,6 +16,9 @@ from agents.worker.journal import Journal
 
 log = logging.getLogger(__name__)
 
+TICK_S = 0.1
+RECOGNISED_S = 3.0  # a recogniser may take so long after the last word
+LONGEST_TALK_S = 15.0
 LONGEST_S = 60.0  # a wording takes as long as it takes to be said
 
 
@@ -57,13 +60,23 @@ class Asking:
     async def _answered(self) -> tuple[str, str]:
         saying = asyncio.create_task(self._say(self._consent.words, interruptible=True))
         await asyncio.wait({saying, self._answer}, return_when=asyncio.FIRST_COMPLETED)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._consent.wait_s):
-                yes, how = await self._answer
-                with contextlib.suppress(RuntimeError):
-                    await self._bot.session.interrupt(force=True)
-                return ("given" if yes else "refused"), how
-        return "unanswered", ""
+        if not await self._wait():
+            return "unanswered", ""
+        yes, how = self._answer.result()
+        with contextlib.suppress(RuntimeError):
+            await self._bot.session.interrupt(force=True)
+        return ("given" if yes else "refused"), how
+
+    async def _wait(self) -> bool:
+        """Whoever speaks when the time is over is heard out, for a while."""
+        now = asyncio.get_running_loop().time
+        last = now() + self._consent.wait_s
+        latest = last + LONGEST_TALK_S
+        while not self._answer.done() and now() < min(last, latest):
+            await asyncio.wait({self._answer}, timeout=TICK_S)
+            if self._bot.session.user_state == "speaking":
+                last = max(last, now() + RECOGNISED_S)
+        return self._answer.done()
 
     def _key(self, digit: str) -> bool:
         if digit in {YES_KEY, NO_KEY}:

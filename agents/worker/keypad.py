@@ -160,7 +160,10 @@ class Keypad:
 
     def _collect(self, purpose: Purpose, *before: str) -> None:
         if purpose.card:
-            self._start(self._open_card(purpose, *before))
+            today = datetime.now(UTC).date()
+            self._collector = steps = CardSteps(purpose, self._host.plan.card, today=today)
+            self._hear()
+            self._start(self._open_card(steps, *before))
             return
         self._collector = Collector(purpose)
         self._hear()
@@ -208,13 +211,10 @@ class Keypad:
 
     # --- a card ----------------------------------------------------------------------------------
 
-    async def _open_card(self, purpose: Purpose, *before: str) -> None:
-        """Nobody is asked for a digit before nothing hears and records it any more."""
-        plan = self._host.plan
-        today = datetime.now(UTC).date()
-        self._collector = steps = CardSteps(purpose, plan.card, today=today)
-        self._hear()
-        if not await self._host.pauses.begin("card", purpose.key):
+    async def _open_card(self, steps: CardSteps, *before: str) -> None:
+        """Nobody is asked for a digit before nothing hears and records it any more; whoever types
+        ahead is not heard either."""
+        if not await self._host.pauses.begin("card", steps.purpose.key):
             await self._close_card(steps, None, "the recording could not be paused")
             return
         self.announce(*before, steps.begin(_now()).text)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from agents.worker.desk import DeskAway
 from agents.worker.taping import Taping
 from tests.fakes.desk import wait_until
 from tests.worker.engines import SEAL
-from tests.worker.plan import a_config, a_plan
+from tests.worker.plan import FAQ, a_config, a_plan
 from tests.worker.talking import talking
 
 pytestmark = pytest.mark.worker
@@ -23,16 +24,18 @@ NOT_RECORDED, GREETING = "Then we do not record it.", "Welcome to Northwind."
 ASKS = Consent(mode="question", words=QUESTION, refused=NOT_RECORDED, wait_s=2)
 
 
+def short(**changes):
+    """A plan which is soon prepared."""
+    return a_plan(**{"faq": FAQ[:1]} | changes)
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """What is said in all tests, spoken once."""
     made = tmp_path_factory.mktemp("plan")
     told = ("This call is recorded.", "Paused.", "Going on.")
-    faq = tuple(Faq(question=f"q{n}", answer=text) for n, text in enumerate(told))
-    asyncio.run(prepare.prepare(a_plan(consent=ASKS, faq=faq), made, seal_keys=SEAL))
-    for name in ("plan.jsgf", "plan.dict", "phrases.json", "meaning.npy"):
-        (made / name).unlink()
-    asyncio.run(prepare.prepare(a_plan(), made, seal_keys=SEAL))
+    faq = tuple(Faq(question="Hello?", answer=text) for text in told)
+    asyncio.run(prepare.prepare(short(consent=ASKS, faq=faq), made, seal_keys=SEAL))
     return made
 
 
@@ -79,7 +82,7 @@ async def asked(talk):
 
 
 async def test_a_yes_by_key_begins_the_recording_and_not_before(folder):
-    plan = a_plan(consent=ASKS)
+    plan = short(consent=ASKS)
     async with talking(plan, folder, greet=False) as talk:
         scene = Scene(talk, folder, plan)
         await asked(talk)
@@ -102,7 +105,7 @@ async def test_a_yes_by_key_begins_the_recording_and_not_before(folder):
     ("key", "outcome", "how"), [("2", "refused", "key"), ("", "unanswered", "")]
 )
 async def test_who_refuses_or_says_nothing_is_not_recorded(folder, key, outcome, how):
-    plan = a_plan(consent=ASKS)
+    plan = short(consent=ASKS)
     async with talking(plan, folder, greet=False) as talk:
         scene = Scene(talk, folder, plan)
         await asked(talk)
@@ -121,7 +124,7 @@ async def test_who_refuses_or_says_nothing_is_not_recorded(folder, key, outcome,
 
 @pytest.mark.parametrize(("words", "outcome"), [("Yes", "given"), ("No", "refused")])
 async def test_an_answer_may_be_spoken_and_is_not_answered_itself(folder, words, outcome):
-    plan = a_plan(consent=ASKS)
+    plan = short(consent=replace(ASKS, wait_s=12))
     async with talking(plan, folder, greet=False) as talk:
         scene = Scene(talk, folder, plan)
         await wait_until(lambda: QUESTION in talk.said("agent"), timeout_s=15)
@@ -135,7 +138,7 @@ async def test_an_answer_may_be_spoken_and_is_not_answered_itself(folder, words,
 
 
 async def test_an_announcement_comes_before_the_recording(folder):
-    plan = a_plan(consent=Consent(mode="announcement", words="This call is recorded."))
+    plan = short(consent=Consent(mode="announcement", words="This call is recorded."))
     async with talking(plan, folder, greet=False) as talk:
         scene = Scene(talk, folder, plan)
         assert scene.begun == []
@@ -148,7 +151,7 @@ async def test_an_announcement_comes_before_the_recording(folder):
 
 async def test_who_meets_no_bot_is_recorded_without_a_question(folder):
     """A voicemail: its announcement asks for a message."""
-    plan = a_plan(consent=ASKS)
+    plan = short(consent=ASKS)
     async with talking(plan, folder, greet=False) as talk:
         scene = Scene(talk, folder, plan, talks=False)
         assert len(scene.begun) == 1
@@ -216,7 +219,7 @@ def marks(talk):
 
 
 async def test_an_order_is_taken_once_however_often_it_is_told(folder, desk):
-    plan = a_plan(recorder="egress")
+    plan = short(recorder="egress")
     async with talking(plan, folder, greet=False) as talk:
         scene = Scene(talk, folder, plan)
         await scene.greeted()
@@ -235,7 +238,7 @@ async def test_an_order_is_taken_once_however_often_it_is_told(folder, desk):
 
 
 async def test_an_egress_which_goes_on_is_no_pause(folder, desk):
-    plan = a_plan(recorder="egress", pause_key="9", paused="Paused.", resumed="Going on.")
+    plan = short(recorder="egress", pause_key="9", paused="Paused.", resumed="Going on.")
     async with talking(plan, folder, greet=False) as talk:
         scene = Scene(talk, folder, plan)
         await scene.greeted()
@@ -253,7 +256,7 @@ async def test_an_egress_which_goes_on_is_no_pause(folder, desk):
 
 
 async def test_who_paused_first_is_not_overruled_by_a_rule_which_ends(folder, desk):
-    plan = a_plan(recorder="worker")
+    plan = short(recorder="worker")
     async with talking(plan, folder, greet=False) as talk:
         scene = Scene(talk, folder, plan)
         pauses = scene.taping.pauses
@@ -271,7 +274,7 @@ async def test_who_paused_first_is_not_overruled_by_a_rule_which_ends(folder, de
 async def test_the_bot_pauses_only_where_the_project_lets_it(folder, desk):
     names = []
     for lets in (False, True):
-        plan = a_plan(bot_pauses=lets, paused="Paused.")
+        plan = short(bot_pauses=lets, paused="Paused.")
         async with talking(plan, folder / str(lets), greet=False) as talk:
             scene = Scene(talk, folder / str(lets), plan)
             names.append({getattr(tool, "id", "") for tool in scene.bot.tools})

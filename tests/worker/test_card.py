@@ -21,7 +21,7 @@ from agents.worker.tokeniser import Token, TokeniserFailed
 from tests.fakes.desk import wait_until
 from tests.fakes.tokeniser import SECRET, FakeTokeniser
 from tests.worker.engines import SEAL
-from tests.worker.plan import a_plan
+from tests.worker.plan import FAQ, a_plan
 from tests.worker.talking import talking
 from tests.worker.test_recorder import channels
 
@@ -49,7 +49,8 @@ def paying(url: str = "", **changes):
     keeps = Tokeniser(url=url, sealed_secret=seal(SECRET, keys=SEAL)) if url else None
     purposes = (Purpose(key="pay", ask=NUMBER, card=True),)
     return a_plan(
-        **{"menu": MENU, "purposes": purposes, "card": WORDS, "tokeniser": keeps} | changes
+        **{"menu": MENU, "purposes": purposes, "card": WORDS, "tokeniser": keeps, "faq": FAQ[:1]}
+        | changes
     )
 
 
