@@ -114,6 +114,19 @@ class ProjectAdmin(MenuFields, ModelAdmin):  # type: ignore[misc]
                 "fallback_number",
             ),
         }),
+        ("Consent and pauses", {
+            "fields": (
+                "consent", "consent_words", "consent_refused", ("pause_key", "bot_pauses"),
+                ("paused", "resumed"),
+            ),
+        }),
+        ("Payment cards", {
+            "classes": ("collapse",),
+            "fields": (
+                ("tokeniser_url", "tokeniser_secret", "tokeniser_ms"), "card_expiry", "card_code",
+                "card_wrong", "card_wait", "card_done", "card_failed",
+            ),
+        }),
         ("Speed, switch by switch", {
             "classes": ("collapse",),
             "fields": (

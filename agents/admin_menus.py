@@ -35,7 +35,14 @@ class PurposeInline(_Short, StackedInline):  # type: ignore[misc]
     """On the page of a project."""
 
     model = DigitPurpose
-    fields = ("key", "ask", ("least", "most"), ("gap_s", "total_s"), ("secret", "confirm"))
+    fields = (
+        "key",
+        "ask",
+        ("least", "most"),
+        ("gap_s", "total_s"),
+        ("secret", "confirm"),
+        ("card", "pauses"),
+    )
     extra = 0
 
 

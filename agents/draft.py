@@ -15,6 +15,7 @@ from agents.menus import menu_problems, purpose_problems
 from agents.models import FaqEntry, Project, ProviderAccount
 from agents.plan import CallPlan, Faq, Stage
 from agents.providers import Provider, Role
+from agents.recording_draft import rules_of, rules_problems
 from agents.targets import targets_of
 
 _ROLES = {Role.STT: "speech to text", Role.LLM: "answers", Role.TTS: "text to speech"}
@@ -54,6 +55,7 @@ def draft(*, project: Project, accounts: Accounts | None = None) -> CallPlan:
         turn_detector=found.turn_detector,
         speed=found.speed,
         targets=targets_of(project),
+        **rules_of(project),
     )
 
 
@@ -251,6 +253,7 @@ def _key_problems(project: Project) -> Iterator[str]:
     purposes = purposes_of(project)
     for purpose in purposes:
         yield from purpose_problems(purpose)
+    yield from rules_problems(project, purposes)
     if any(one.confirm for one in purposes) and "{digits}" not in project.digits_confirm:
         yield "“Digits read back” does not say them. Write {digits} where they belong."
     if project.warn_before_s and not project.warning.strip():

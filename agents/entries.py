@@ -19,7 +19,8 @@ turn      who (caller | agent), text, start_ms, end_ms, interrupted,
           confidence
           latency names: total (caller's last sound to agent's first), end_of_turn, stt, llm, tts
 dtmf      digit                           • for each key of a secret
-tool      name, outcome; of collect_digits also purpose, and value unless it is secret
+tool      name, outcome; of collect_digits also purpose, and value unless it is secret;
+          of collect_card also purpose, token, last4, brand, and never more of the card
           also: entrance (what was decided before the call was answered, and who said so),
           caller lookup (which facts came, never their values)
 handover  (nothing)                       the caller asked for a person
@@ -33,6 +34,10 @@ usage     role, provider (slug), model, account, and what it is paid by:
           input_tokens, cached_tokens, output_tokens | characters | audio_ms; cached: true if free
 error     what, detail                    detail is for a supervisor; no keys, no payloads
 recording starts_ms, duration_ms, sha256, size    sample 0 of the file lies at starts_ms
+consent   outcome (announced | given | refused | unanswered), wording (which words: the first 12
+          digits of their SHA-256), how (key | speech | empty)
+pause     what (begin | end), why (bot | api | key | rule | card), by: meanwhile nothing is
+          recorded; of a card, nothing is heard or written down either
 closed    reason (see END_REASONS), answered, talked_ms
 """
 
@@ -53,11 +58,13 @@ Kind = Literal[
     "usage",
     "error",
     "recording",
+    "consent",
+    "pause",
     "closed",
 ]
 KINDS: tuple[Kind, ...] = (
     "opened", "answered", "dialled", "answered_by", "turn", "dtmf", "tool", "handover", "switch",
-    "transfer", "usage", "error", "recording", "closed",
+    "transfer", "usage", "error", "recording", "consent", "pause", "closed",
 )  # fmt: skip
 
 END_REASONS = {

@@ -15,6 +15,7 @@ from agents import pricebook, seal
 from agents.draft import as_e164
 from agents.effective import SWITCHES, usual_switch
 from agents.environment import USUAL_URLS, Defaults
+from agents.forms_consent import TokeniserFields
 from agents.models import (
     DETECTOR_LABELS,
     MODE_LABELS,
@@ -93,7 +94,7 @@ class ProviderAccountForm(forms.ModelForm):  # type: ignore[type-arg]
 # --- projects -------------------------------------------------------------------------------------
 
 
-class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
+class ProjectForm(TokeniserFields):
     class Meta:
         model = Project
         exclude = ("published",)

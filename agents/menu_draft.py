@@ -43,7 +43,18 @@ def _option(row: MenuOption) -> Option:
 
 
 def purposes_of(project: Project) -> tuple[Purpose, ...]:
-    fields = ("key", "ask", "least", "most", "secret", "confirm", "gap_s", "total_s")
+    fields = (
+        "key",
+        "ask",
+        "least",
+        "most",
+        "secret",
+        "confirm",
+        "gap_s",
+        "total_s",
+        "card",
+        "pauses",
+    )
     rows = DigitPurpose.objects.filter(project=project).order_by("key").values(*fields)
     words = {True: project.digits_confirm, False: ""}
     return tuple(Purpose(**row | {"confirm": words[row["confirm"]]}) for row in rows)

@@ -27,6 +27,12 @@ class Purpose:
     confirm: str = ""  # reads them back, as {digits}; entered again unless the caller agrees
     gap_s: int = 4  # so long after a key the number is taken for complete
     total_s: int = 30  # … and so long after the question, whatever came
+    card: bool = False  # a payment card: number, expiry and code go to the tokeniser only
+    pauses: bool = False  # nothing is recorded meanwhile
+
+    @property
+    def hidden(self) -> bool:
+        return self.secret or self.card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +105,9 @@ def purpose_problems(purpose: Purpose) -> Iterator[str]:
         yield f"{name} are asked for without a word. Write the sentence which asks for them."
     if purpose.least > purpose.most:
         yield f"{name} end before they begin: at least {purpose.least}, at most {purpose.most}."
-    if purpose.secret and purpose.confirm:
+    if purpose.card and purpose.confirm:
+        yield f"{name} are a card and would be read aloud. Switch off one of the two."
+    elif purpose.secret and purpose.confirm:
         yield f"{name} are secret and would be read aloud. Switch off one of the two."
 
 

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from agents.environment import URL
+from agents.models_consent import RecordingRules
 from agents.presets import VAD_LABELS
 from agents.providers import PROVIDERS
 
@@ -80,7 +81,7 @@ def _switch(label: str, help_text: str) -> "models.BooleanField[bool | None, boo
     return models.BooleanField(label, null=True, blank=True, help_text=help_text)
 
 
-class Project(models.Model):
+class Project(RecordingRules):
     """What callers of one line hear. A draft until it is published."""
 
     class Kind(models.TextChoices):

@@ -46,6 +46,15 @@ class DigitPurpose(models.Model):
     confirm = models.BooleanField(
         "read back", default=False, help_text="The caller agrees with 1, or enters it again."
     )
+    card = models.BooleanField(
+        "payment card",
+        default=False,
+        help_text="The question is for its number; expiry and code are asked for after it. They go "
+        "to the project's tokeniser, and nowhere else.",
+    )
+    pauses = models.BooleanField(
+        "not recorded", default=False, help_text="The recording pauses until they are entered."
+    )
     gap_s = models.PositiveIntegerField(
         "pause (s)",
         default=4,

@@ -5,10 +5,12 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from agents.card import CardWords, Tokeniser
+from agents.consent import Consent
 from agents.menus import Menu, Purpose, menu_from
 
-FORMAT = 3
-READABLE = (1, 2, 3)  # a plan published by the release before stays usable
+FORMAT = 4
+READABLE = (1, 2, 3, 4)  # a plan published by the release before stays usable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +110,24 @@ class CallPlan:
     turn_detector: str = "v1-mini"  # or english, multilingual: the turn-detector plugin's models
     speed: Speed = Speed()
     targets: tuple[Target, ...] = ()  # where the bot may send callers, and nowhere else
+    consent: Consent = field(default_factory=Consent)  # before anything is recorded
+    pause_key: str = ""  # a key which pauses the recording, and lets it go on
+    bot_pauses: bool = False  # a model may pause the recording
+    paused: str = ""  # spoken when a key or the bot paused it
+    resumed: str = ""
+    card: CardWords = field(default_factory=CardWords)
+    tokeniser: Tokeniser | None = None  # without it no card is taken
     format: int = FORMAT
 
     def to_json(self) -> str:
         """The canonical text; its SHA-256 is the plan's name."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    def asides(self) -> tuple[str, ...]:
+        """What is spoken about recording and cards, as far as it may be."""
+        pauses = (self.paused, self.resumed) if self.pause_key or self.bot_pauses else ()
+        cards = self.card.texts() if any(one.card for one in self.purposes) else ()
+        return (*self.consent.texts(), *pauses, *cards)
 
     def digest(self) -> str:
         return digest_of(self.to_json())
@@ -134,6 +149,10 @@ class CallPlan:
                 Faq(**{**entry, "variants": tuple(entry["variants"])}) for entry in raw["faq"]
             )
             raw["menu"] = menu_from(raw["menu"]) if raw.get("menu") else None
+            raw["consent"] = Consent(**raw.get("consent", {}))
+            raw["card"] = CardWords(**raw.get("card", {}))
+            kept = raw.get("tokeniser")
+            raw["tokeniser"] = Tokeniser(**kept) if kept else None
             raw["purposes"] = tuple(Purpose(**one) for one in raw.get("purposes", ()))
             return cls(**raw)
         except (ValueError, TypeError, KeyError) as reason:

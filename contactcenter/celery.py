@@ -32,6 +32,10 @@ app.conf.update(
             "schedule": 5.0,
         },
         "compare ingress with us": {"task": "telephony.tasks.audit_ingress", "schedule": 15.0},
+        "tell workers whose recording pauses": {
+            "task": "telephony.tasks.deliver_pauses",
+            "schedule": 5.0,
+        },
         "make calls which are due": {"task": "telephony.tasks.sweep_outbound", "schedule": 5.0},
         "see to recordings and transcripts": {"task": "recordings.tasks.sweep", "schedule": 10.0},
         "look for files egress gave up": {

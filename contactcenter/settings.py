@@ -51,6 +51,8 @@ METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 # hosts (host or host:port) a number's caller lookup may ask; the worker holds itself to the same
 LOOKUP_HOSTS = env.words("LOOKUP_HOSTS", "")
+# … and those which may be given a caller's payment card
+TOKENISER_HOSTS = env.words("TOKENISER_HOSTS", "")
 # the API and its webhooks
 API_REQUESTS_PER_MINUTE = env.number("API_REQUESTS_PER_MINUTE", 600)
 API_PROXIES = env.number("API_PROXIES", 0)

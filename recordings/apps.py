@@ -17,5 +17,6 @@ class RecordingsConfig(AppConfig):
         events.on("egress_ended", handlers.egress_changed)
         events.on("recording_stored", handlers.words_or_sound_complete)
         events.on("transcript_ready", handlers.words_or_sound_complete)
+        events.on("recording_stored", handlers.recording_stored)
         after_publish(handlers.plan_published)
         told.register()

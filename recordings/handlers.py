@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from agents.models import CheaperOrder
-from recordings import masking, services, tasks
+from recordings import consents, masking, services, tasks
 from recordings.models import Recording
 from telephony.later import after_commit
 from telephony.models import Call
@@ -43,6 +43,11 @@ def words_or_sound_complete(*, payload: Mapping[str, Any]) -> None:
     """Masking the sound needs both; whichever comes last begins it."""
     if recording_id := masking.consider(call_id=payload["call"]):
         after_commit(tasks.mask_recording.delay, recording_id=recording_id)
+
+
+def recording_stored(*, payload: Mapping[str, Any]) -> None:
+    if consents.is_refused(payload["call"]):
+        after_commit(tasks.throw_away_refused.delay, call_id=payload["call"])
 
 
 def plan_published() -> None:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from agents.entries import Entry
 from agents.internal import for_workers
-from recordings import journal, services, wiring
+from recordings import consents, journal, pauses, services, wiring
 from recordings.errors import (
     BackupTooEarly,
     BadEntries,
@@ -22,6 +22,7 @@ from recordings.errors import (
 )
 from recordings.lifecycle import RecordingState
 from recordings.models import JournalEntry, Recording
+from telephony import wiring as telephony
 from telephony.models import Call
 
 ROOM = r"[^\s/\x00-\x1f\x7f\ud800-\udfff]{1,128}"
@@ -114,6 +115,8 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
     if call is None or not JournalEntry.objects.filter(call=call, journal=name).exists():
         # its journal is on the way: an upload may overtake it
         return _no(503, "This journal has not arrived yet. Try again.")
+    if consents.is_refused(call.pk):  # its worker throws it away
+        return JsonResponse({"id": 0, "state": "unwanted"})
     facts["starts_ms"] += JournalEntry.objects.shifts(call.pk).get(name, 0)
     try:
         recording, link = services.offer_upload(
@@ -132,6 +135,21 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
             "upload": {"url": link.url, "headers": link.headers},
         }
     )
+
+
+@for_workers
+@require_POST
+def pause_egress(request: HttpRequest) -> HttpResponse:
+    """`{"room", "what": begin | end}`: is LiveKit's egress of this call still, or on again?"""
+    try:
+        body = _body(request)
+        room, what = _text(body, "room", ROOM), _text(body, "what", r"begin|end")
+    except BadRequest as reason:
+        return _no(400, reason)
+    done = pauses.pause(
+        room=room, begin=what == "begin", now=timezone.now(), recorder=telephony.gateway()
+    )
+    return JsonResponse({"done": done})
 
 
 @for_workers

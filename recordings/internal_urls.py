@@ -5,5 +5,6 @@ from recordings import internal
 urlpatterns = [
     path("journal", internal.take_journal, name="take-journal"),
     path("recordings", internal.offer_recording, name="offer-recording"),
+    path("recordings/pause", internal.pause_egress, name="pause-egress"),
     path("recordings/<int:pk>/uploaded", internal.uploaded, name="recording-uploaded"),
 ]

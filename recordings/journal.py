@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from agents.entries import END_REASONS, Entry
-from recordings import blind, intake, services, spoken, tasks
+from recordings import blind, consents, intake, services, spoken, tasks
 from recordings.errors import BadEntries
 from recordings.models import JournalEntry
 from telephony import orders, outbound_ends
@@ -136,6 +136,11 @@ def _follow_up(call_id: int, fresh: set[str], now: datetime) -> None:
     """What is done once new entries are stored. Late ones change a transcript which is there."""
     if "opened" in fresh:  # the worker knows the plan; a hook may not have known it
         after_commit(tasks.want_recording.delay, call_id=call_id)
+    if "consent" in fresh:
+        services.want_recording(call_id=call_id, now=now)  # a refusal counts at once
+        after_commit(tasks.want_recording.delay, call_id=call_id)
+        if consents.is_refused(call_id):
+            after_commit(tasks.stop_unwanted.delay, call_id=call_id)
     if fresh and Call.objects.filter(pk=call_id, ended_at__isnull=False).exists():
         services.skip_unanswered(call_id=call_id, now=now)
         services.say_unrecorded(call_id=call_id)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from agents.consent import OUTCOMES as CONSENT_OUTCOMES
 from agents.entries import TRANSFER_OUTCOMES
 from recordings import switches
 from recordings.latency import GOOD_MS, Latency, grade, latency
@@ -22,7 +23,7 @@ VIA = {
 }
 AT_LEAST_MS = 300  # a line nobody measured the end of is marked for this long at least
 # kinds of journal entries which are lines, besides turns
-EVENTS = ("tool", "handover", "transfer", "error", "switch")
+EVENTS = ("tool", "handover", "transfer", "error", "switch", "consent", "pause")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +182,10 @@ def _event_words(kind: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
         return "Transfer", _transfer_words(data)
     if kind == "switch":
         return "Switch", switches.words(data)
+    if kind == "consent":
+        return "Consent", _consent_words(data)
+    if kind == "pause":
+        return "Recording", _pause_words(data)
     if kind == "tool":
         outcome = str(data.get("outcome", "")).strip()
         return "Tool", str(data.get("name", "?")) + (f": {outcome}" if outcome else "")
@@ -188,6 +193,28 @@ def _event_words(kind: str, data: Mapping[str, Any]) -> tuple[str, str] | None:
         detail = str(data.get("detail", "")).strip()
         return "Error", str(data.get("what", "?")) + (f": {detail}" if detail else "")
     return None
+
+
+_WHO_PAUSES = {
+    "bot": "by the bot",
+    "api": "by another system",
+    "key": "by a key",
+    "rule": "while digits were entered",
+    "card": "while a card was entered; nothing was heard either",
+}
+
+
+def _consent_words(data: Mapping[str, Any]) -> str:
+    words = CONSENT_OUTCOMES.get(str(data.get("outcome", "")), str(data.get("outcome", "?")))
+    how = {"key": " By a key.", "speech": " In words."}.get(str(data.get("how", "")), "")
+    return f"{words}{how} Wording {data.get('wording') or '?'}."
+
+
+def _pause_words(data: Mapping[str, Any]) -> str:
+    what = {"begin": "paused", "end": "went on"}.get(str(data.get("what", "")), "?")
+    who = _WHO_PAUSES.get(str(data.get("why", "")), str(data.get("why", "")))
+    by = f" ({data['by']})" if data.get("by") and data.get("why") == "api" else ""
+    return f"The recording {what}, {who}{by}." if what == "paused" else f"The recording {what}."
 
 
 def _transfer_words(data: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from django.db import IntegrityError, transaction
 
 from agents.services import published_plan
-from recordings import backups, layout, masking, stores
+from recordings import backups, consents, layout, masking, stores
 from recordings.choices import CONTENT_TYPES, EXTENSIONS, Format
 from recordings.errors import ObjectWrong, SecondRecording
 from recordings.lifecycle import RecordingState, sources
@@ -37,6 +37,10 @@ def want_recording(*, call_id: int, now: datetime) -> Recording | None:
     recorder = _recorder_of(call)
     if not recorder:
         return None
+    plan = published_plan(digest=call.plan_digest)
+    if plan and consents.holds_back(call, plan):
+        row = {"recorder": recorder, "object_key": object_key(call), "created_at": now}
+        return consents.say_refused(call=call, row=row)
     try:
         with transaction.atomic():
             recording, _ = Recording.objects.get_or_create(

@@ -7,7 +7,7 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils import timezone
 
-from recordings import budgets, masking, services, spoken, transcripts, wiring
+from recordings import budgets, consents, masking, services, spoken, transcripts, wiring
 from recordings import egress as egresses
 from recordings.errors import StoreUnavailable
 from recordings.lifecycle import RecordingState
@@ -56,6 +56,24 @@ def stop_recording(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: ob
         raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
     except GatewayRefused:
         log.info("An egress had ended before it was stopped", extra={"recording": recording_id})
+
+
+@shared_task(bind=True, acks_late=True, max_retries=6)
+def throw_away_refused(self: "Task[Any, Any]", /, *, call_id: int, **_newer: object) -> None:
+    """A second run finds nothing in the store."""
+    try:
+        consents.throw_away(call_id=call_id, bucket=wiring.bucket())
+    except StoreUnavailable as trouble:
+        raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
+
+
+@shared_task(bind=True, acks_late=True, max_retries=4)
+def stop_unwanted(self: "Task[Any, Any]", /, *, call_id: int, **_newer: object) -> None:
+    """An egress of a caller who refused, begun before it was known that he is to be asked. A second
+    run finds it stopped."""
+    recording = Recording.objects.filter(call=call_id).first()
+    if recording and recording.recorder == Recording.Recorder.EGRESS and recording.egress_id:
+        stop_recording.delay(recording_id=recording.pk)
 
 
 @shared_task(bind=True, acks_late=True, max_retries=6)

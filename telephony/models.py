@@ -270,3 +270,4 @@ from telephony.models_outbound import TrunkUse as TrunkUse  # noqa: E402
 from telephony.models_outgoing import Delivery as Delivery  # noqa: E402
 from telephony.models_outgoing import OutgoingEvent as OutgoingEvent  # noqa: E402
 from telephony.models_outgoing import Subscription as Subscription  # noqa: E402
+from telephony.models_pause import PauseOrder as PauseOrder  # noqa: E402

@@ -12,6 +12,7 @@ SCOPES = {
     "calls:read": "See calls",
     "calls:write": "Start, transfer and hang up calls",
     "recordings:read": "Read transcripts and hear recordings",
+    "recordings:pause": "Pause the recording of a running call, and let it go on",
     "webhooks:read": "See webhooks and their deliveries",
     "webhooks:write": "Create, change, test and delete webhooks, which tell of calls",
 }

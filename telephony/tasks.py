@@ -182,6 +182,14 @@ def deliver_transfers(**_newer: object) -> None:
     _unless_away(orders.deliver_waiting)
 
 
+@shared_task
+def deliver_pauses(**_newer: object) -> None:
+    """Tell workers whose recording is to pause. A claim succeeds once, so repeat it."""
+    from telephony import pauses  # it queues us
+
+    _unless_away(pauses.deliver_waiting)
+
+
 def _unless_away(service: Any, **arguments: object) -> None:
     """LiveKit away is no error of a periodic task: rows say so, and the next beat asks again."""
     try:

@@ -32,6 +32,8 @@ RESERVED = {
 PURE = {
     "agents/plan.py",
     "agents/menus.py",
+    "agents/card.py",
+    "agents/consent.py",
     "agents/entries.py",
     "agents/entrance.py",
     "agents/order.py",

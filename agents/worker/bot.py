@@ -6,7 +6,8 @@ Its three nodes stand between the session and the chains of providers.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from livekit import rtc
@@ -18,16 +19,19 @@ from agents.entries import END_REASONS
 from agents.plan import CallPlan, Target
 from agents.worker import length
 from agents.worker.cache import FaqCache
+from agents.worker.card_steps import Card
 from agents.worker.chain.eager import Eager
 from agents.worker.chain.members import AllDown
 from agents.worker.embedded.engine import last_words
 from agents.worker.hold import Hold
 from agents.worker.journal import Journal
 from agents.worker.keypad import Keypad
+from agents.worker.pauses import Pauses, Why
 from agents.worker.pipeline import Pipeline
 from agents.worker.prepared import Prepared
 from agents.worker.prompt import asks, instructions_of, joined, knowing
-from agents.worker.tools import tools_of
+from agents.worker.tokeniser import Token, TokeniserFailed
+from agents.worker.tools import pause_tools, tools_of
 from agents.worker.tools_keys import choice_of, key_tools
 
 log = logging.getLogger(__name__)
@@ -53,9 +57,14 @@ class Bot(Agent):
     ) -> None:
         """`end` hangs up; it is called once, with a key of END_REASONS. `give_up` ends a call in
         which no provider of a role (stt, llm, tts) works any more."""
-        tools = [*tools_of(self, plan.targets), *key_tools(self, plan)]
+        tools = [*tools_of(self, plan.targets), *key_tools(self, plan), *pause_tools(self, plan)]
         super().__init__(instructions=instructions_of(plan), tools=tools)
         self.plan = plan
+        self.pauses = Pauses(journal)
+        self.tokenise: Callable[[Card, str], Awaitable[Token]] = _nobody_takes_cards
+        # comes before the first words: it ends by calling what it is given
+        self.preface: Callable[[Callable[[], None]], Awaitable[None]] | None = None
+        self.keys: Callable[[str], bool] = lambda digit: False  # takes keys before all others
         self.keypad = Keypad(self, journal)
         self._prepared = prepared
         self._journal = journal
@@ -86,6 +95,10 @@ class Bot(Agent):
 
     def answered(self, greeting: str = "") -> None:
         """The caller hears us from now on. `greeting`: other first words than the plan's."""
+        if self.preface:
+            preface, self.preface = self.preface, None
+            self._start(preface(partial(self.answered, greeting)))
+            return
         self._watch_states(self.session)
         self.greeting = greeting or entrance.filled(self.plan.greeting, self.facts())
         if not self.keypad.begin(self.greeting):
@@ -98,6 +111,12 @@ class Bot(Agent):
         """One of 0-9 * # A-D."""
         self._stir(spoke=True)
         heed = not self._leaving and not self.hold.on
+        if heed and self.keys(digit):
+            return
+        if digit == self.plan.pause_key and not self.keypad.collects:
+            self._journal.write("dtmf", digit=digit)
+            self._start(self.pause_or_not("key"))
+            return
         if self.keypad.press(digit, heed=heed) or not heed:
             return
         entry = next((entry for entry in self.plan.faq if entry.digit == digit), None)
@@ -130,6 +149,21 @@ class Bot(Agent):
 
     async def tool_collect(self, purpose: str) -> str:
         return await self.keypad.collected(purpose)
+
+    async def tool_pause(self, on: bool) -> str:
+        done = on == self.pauses.is_asked or await self.pause_or_not("bot") is not None
+        self._journal.write(
+            "tool", name="pause_recording" if on else "resume_recording",
+            outcome="done" if done else "not possible",
+        )  # fmt: skip
+        return "Done; the caller was told." if done else "That is not possible in this call."
+
+    async def pause_or_not(self, why: Why) -> bool | None:
+        """The other way round, and say so. None if it could not be done."""
+        paused = await self.pauses.toggle(why)
+        if paused is not None:
+            self.say(self.plan.paused if paused else self.plan.resumed)
+        return paused
 
     def request_human(self) -> None:
         self._journal.write("handover")
@@ -349,6 +383,7 @@ class Bot(Agent):
         self._asked += 1
 
     def _start(self, work: Any) -> None:
+        """`work` returns nothing anybody waits for."""
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -359,3 +394,7 @@ class Bot(Agent):
         self.keypad.stop()
         for task in self._tasks:
             task.cancel()
+
+
+async def _nobody_takes_cards(card: Card, purpose: str) -> Token:
+    raise TokeniserFailed("nobody takes cards in this call")

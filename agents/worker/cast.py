@@ -7,14 +7,17 @@ from typing import Any
 
 from agents.plan import CallPlan, PlanError
 from agents.seal import SealBroken
-from agents.worker import plans, prepare
+from agents.worker import plans, prepare, tokeniser
 from agents.worker.bot import Bot
+from agents.worker.card_steps import Card
 from agents.worker.chain.health import SharedHealth
 from agents.worker.config import Config
 from agents.worker.conversation import Conversation
 from agents.worker.desk import Desk
 from agents.worker.journal import Journal
 from agents.worker.line import Ear, Mouth
+from agents.worker.pauses import Pauses
+from agents.worker.tokeniser import Token
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,8 @@ class Cast:
     end: Callable[[str], None]
     give_up: Callable[[str], None]
     facts: Callable[[], dict[str, str]]
+    room: str
+    pauses: Pauses
     on_error: Callable[[Any], None]
     on_close: Callable[[Any], None]
 
@@ -73,6 +78,14 @@ class Cast:
         self.talk = self.bot = self.plan = None
         return await self.prepare(await self.load(digest), digest)
 
+    async def _tokenise(self, card: Card, purpose: str) -> Token:
+        """Raises TokeniserFailed."""
+        assert self.plan is not None
+        return await tokeniser.ask(
+            self.plan.tokeniser, card, call=self.room, purpose=purpose,
+            hosts=self._config.tokeniser_hosts, seal_keys=list(self._config.seal_keys),
+        )  # fmt: skip
+
     async def _build(self, plan: CallPlan, folder: Path) -> None:
         self.folder = folder
         if not prepare.is_usable(folder, plan):
@@ -90,6 +103,7 @@ class Cast:
         assert talk.session is not None
         assert talk.bot is not None
         talk.bot.facts = self.facts
+        talk.bot.pauses, talk.bot.tokenise = self.pauses, self._tokenise
         talk.session.on("error", self.on_error)
         talk.session.on("close", self.on_close)
         self._health.follow()

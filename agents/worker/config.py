@@ -29,6 +29,7 @@ class Config:
     drain_seconds: int = 5  # how long a stopping worker lets running calls go on
     log_level: str = "INFO"
     lookup_hosts: tuple[str, ...] = ()  # host or host:port which may be asked who a caller is
+    tokeniser_hosts: tuple[str, ...] = ()  # … which may be given a caller's payment card
 
     @property
     def plans_dir(self) -> Path:
@@ -78,6 +79,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         drain_seconds=_number(environ, "DRAIN_SECONDS", 5, least=0),
         log_level=environ.get("LOG_LEVEL", "INFO").upper(),
         lookup_hosts=tuple(environ.get("LOOKUP_HOSTS", "").replace(",", " ").split()),
+        tokeniser_hosts=tuple(environ.get("TOKENISER_HOSTS", "").replace(",", " ").split()),
     )
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from agents.entries import Entry
-from agents.worker import journal, spool
+from agents.worker import journal, leftovers, spool
 from agents.worker.config import Config
 from agents.worker.desk import Desk, DeskAway, DeskRefused
 
@@ -25,6 +25,7 @@ LOOK_S = 0.15
 BATCH = 200
 ORPHAN_AFTER_S = 2.0
 LONGEST_WAIT_S = 15.0
+TIDY_S = 20.0
 
 
 class Courier:
@@ -40,12 +41,22 @@ class Courier:
         self._orphan_check: dict[Path, float] = {}  # when to look next whether its writer lives
 
     async def run(self) -> None:
+        tidy = 0.0
         while True:
             try:
                 self.look()
+                if time.monotonic() >= tidy:
+                    tidy = time.monotonic() + TIDY_S
+                    await asyncio.to_thread(self._tidy)
             except Exception:
                 log.exception("The courier stumbled; it goes on")
             await asyncio.sleep(LOOK_S)
+
+    def _tidy(self) -> None:
+        """Recordings which a full disk kept from the spool; and leftovers, before it is full."""
+        leftovers.keep_free(self._config)
+        for job in spool.stranded(self._config):
+            spool.salvage(self._config, job)
 
     async def flush(self, *, timeout_s: float) -> None:
         """Deliver what can be delivered at once; for stopping."""
@@ -168,7 +179,7 @@ class Courier:
         facts = json.loads(path.read_text())
         try:
             answer = await self._desk.recording(facts)
-            if answer.get("state") != "stored":
+            if answer.get("state") not in {"stored", "unwanted"}:  # the caller refused, say
                 target = answer["upload"]
                 await self._desk.put(target["url"], target["headers"], sound)
                 await self._desk.uploaded(int(answer["id"]))

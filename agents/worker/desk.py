@@ -66,6 +66,14 @@ class Desk:
         """`{"room", "destination"}`, or `{"room", "order"}`, which also takes the order."""
         return await self._json("POST", "/internal/transfers", question)
 
+    async def pause_order(self, question: dict[str, Any]) -> dict[str, Any]:
+        """`{"room", "order"}`: takes an order to pause a recording, or to let it go on."""
+        return await self._json("POST", "/internal/pauses", question)
+
+    async def pause_egress(self, question: dict[str, Any]) -> dict[str, Any]:
+        """`{"room", "what": begin | end}`; done: LiveKit's egress has stopped, or goes on."""
+        return await self._json("POST", "/internal/recordings/pause", question)
+
     async def entrance(self, *, plan: str, caller: str, called: str = "") -> dict[str, Any]:
         """What is done with a ringing call, by the number dialled (telephony/entrance.py)."""
         asked = {"plan": plan, "caller": caller, "called": called}

@@ -19,6 +19,7 @@ class Ask:
     """Say this; keys are awaited from the moment it was said."""
 
     text: str
+    before: str = ""  # said first
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,23 +12,30 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from agents.entries import Entry, Kind
+from agents.worker.roomy import Roomy
 
 log = logging.getLogger(__name__)
 # losing the last few turns to a power cut is bearable, losing one of these is not
-_IMPORTANT: frozenset[Kind] = frozenset({"opened", "answered", "handover", "recording", "closed"})
+_IMPORTANT: frozenset[Kind] = frozenset(
+    {"opened", "answered", "handover", "recording", "consent", "closed"}
+)
+FULL = "The worker's disk is full; the journal waits in memory for room. Make room there."
 
 
 class Journal:
     """Opened once in a call's life. Not for two threads."""
 
-    def __init__(self, folder: Path, job: str) -> None:
+    def __init__(self, folder: Path, job: str, *, make_room: Callable[[], int] = lambda: 0) -> None:
         self.path = folder / f"{job}.jsonl"
-        self._file = self.path.open("ab")
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._is_full = False  # and no entry says so yet
+        self._file = Roomy(
+            self.path, append=True, on_open=_lock, make_room=make_room, on_full=self._full
+        )
         self._began = time.time()
         self._began_monotonic = time.monotonic()
         self._next = 0
@@ -54,6 +61,13 @@ class Journal:
             return
         self._append(entry)
         self._let_go()
+        if self._is_full and not self.closed:
+            self._is_full = False
+            self.write("error", what="disk", detail=FULL)
+
+    def _full(self) -> None:
+        """Noted only: this comes in the middle of an entry."""
+        self._is_full = True
 
     def hold(self) -> None:
         """A journal begins with `opened`: what happens before that is written behind it."""
@@ -66,9 +80,8 @@ class Journal:
 
     def _append(self, entry: Entry) -> None:
         self._file.write(line_of(replace(entry, n=self._next)))
-        self._file.flush()
         if entry.kind in _IMPORTANT:
-            os.fsync(self._file.fileno())
+            self._file.sync()
         self._next += 1
         self.closed = entry.kind == "closed"
 
@@ -77,6 +90,7 @@ class Journal:
         self.path.unlink(missing_ok=True)
         self.closed = True
         self._file.close()
+        self.path.unlink(missing_ok=True)  # closing writes what waited
 
     def release(self) -> None:
         """Let go of the file; the courier takes it from here. One that never was `opened` belongs
@@ -84,6 +98,10 @@ class Journal:
         if self._held is not None:
             self.discard()
         self._file.close()
+
+
+def _lock(file: FileIO) -> None:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def line_of(entry: Entry) -> bytes:

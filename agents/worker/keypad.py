@@ -1,20 +1,25 @@
 """The keys of one call: menu, digits which are collected, and what their results are.
 
-The two machines (menu, digits) are pure; here they meet the session, the journal and the clock.
+The machines (menu, digits, card) are pure; here they meet the session, the journal and the clock.
 """
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from livekit.agents.voice import SpeechHandle
 
 from agents.menus import MASK, Option, Purpose
 from agents.plan import CallPlan
-from agents.worker.digits import END, Ask, Collector, Done, Result
+from agents.worker.card_steps import Card, CardSteps, Ready
+from agents.worker.digits import END, Ask, Collector, Done
 from agents.worker.journal import Journal
 from agents.worker.menu import Walk
+from agents.worker.pauses import Pauses
+from agents.worker.tokeniser import Token, TokeniserFailed
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +31,8 @@ class Host(Protocol):
     """What the keys need of the bot."""
 
     plan: CallPlan
+    pauses: Pauses
+    tokenise: Callable[[Card, str], Awaitable[Token]]
 
     @property
     def session(self) -> Any: ...
@@ -56,7 +63,8 @@ class Keypad:
         self._purposes = {purpose.key: purpose for purpose in plan.purposes}
         self.walk = Walk(plan.menu, plan.faq, self) if plan.menu else None
         self._deaf_menu = plan.menu is not None and not plan.menu.speech
-        self._collector: Collector | None = None
+        self._collector: Collector | CardSteps | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._result: asyncio.Future[str] | None = None
         self._ended: tuple[Purpose, float] | None = None  # what was collected last, and when
         self._speeches: list[SpeechHandle] = []
@@ -80,13 +88,14 @@ class Keypad:
         of = self._collector.purpose if self._collector else None
         if of is None and just_ended and self._ended:
             of = self._ended[0]
-        self._journal.write("dtmf", digit=MASK if of and of.secret else digit)
+        if of is None or not of.card:  # of a card not even how many there were
+            self._journal.write("dtmf", digit=MASK if of and of.secret else digit)
         if not heed:
             return False
         if self._collector:
             self._hush()
             self._follow(self._collector.press(digit, _now()))
-        elif just_ended and digit == END:
+        elif just_ended and (digit == END or (of and of.card)):
             pass
         elif self.walk and self.walk.is_open:
             self.walk.key(digit, _now())
@@ -99,6 +108,10 @@ class Keypad:
     def waits(self) -> bool:
         """Silence is looked after here: a key is awaited."""
         return self._collector is not None or bool(self.walk and self.walk.waits)
+
+    @property
+    def collects(self) -> bool:
+        return self._collector is not None
 
     def spoken(self, text: str) -> Option | None:
         """The option of the menu which these words mean."""
@@ -119,6 +132,10 @@ class Keypad:
     def stop(self) -> None:
         if self._ticking:
             self._ticking.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if isinstance(self._collector, CardSteps):
+            self._collector.wipe()
         if self._result and not self._result.done():
             self._result.cancel()
 
@@ -133,6 +150,8 @@ class Keypad:
         self._result = asyncio.get_running_loop().create_future()
         self._collect(purpose)
         value = await self._result
+        if purpose.card:
+            return value or "The card could not be taken, and the caller was told so."
         if not value:
             return "The caller entered nothing usable."
         if purpose.secret:
@@ -140,20 +159,35 @@ class Keypad:
         return f"The caller entered {value}."
 
     def _collect(self, purpose: Purpose, *before: str) -> None:
+        if purpose.card:
+            today = datetime.now(UTC).date()
+            self._collector = steps = CardSteps(purpose, self._host.plan.card, today=today)
+            self._hear()
+            self._start(self._open_card(steps, *before))
+            return
         self._collector = Collector(purpose)
         self._hear()
+        if purpose.pauses:
+            self._start(self._host.pauses.begin("rule", purpose.key))
         self.announce(*before, self._collector.begin(_now()).text)
         self._tick_on()
 
-    def _follow(self, result: Result | None) -> None:
+    def _follow(self, result: Ask | Done | Ready | None) -> None:
+        steps = self._collector
         if isinstance(result, Ask):
-            self.announce(result.text)
-        elif isinstance(result, Done) and self._collector:
-            purpose, self._collector = self._collector.purpose, None
-            self._take(purpose, result.value)
+            self.announce(result.before, result.text)
+        elif isinstance(result, Ready) and isinstance(steps, CardSteps):
+            self.announce(self._host.plan.card.wait)
+            self._start(self._hand_over(steps))
+        elif isinstance(result, Done) and isinstance(steps, CardSteps):
+            self._start(self._close_card(steps, None, "the caller entered none"))
+        elif isinstance(result, Done) and steps:
+            self._collector = None
+            self._take(steps.purpose, result.value)
 
     def _take(self, purpose: Purpose, value: str) -> None:
-        self._ended = (purpose, _now())
+        if purpose.pauses:
+            self._start(self._host.pauses.end("rule", purpose.key))
         outcome = f"{len(value)} digits" if value else "nothing usable"
         shown = {} if purpose.secret or not value else {"value": value}
         self._journal.write(
@@ -161,12 +195,60 @@ class Keypad:
         )
         if value:
             self.variables.keep(purpose, value)
+        self._settle(purpose, value)
+
+    def _settle(self, purpose: Purpose, value: str, *words: str) -> None:
+        """Whoever asked goes on; `words` are said before that."""
+        self._ended = (purpose, _now())
+        if self.walk and self.walk.is_open and self._result is None:
+            self.walk.collected(_now(), *words)
+        elif words:
+            self.announce(*words)
         if self._result and not self._result.done():
             self._result.set_result(value)
             self._result = None
-        elif self.walk:
-            self.walk.collected(_now())
         self._hear()
+
+    # --- a card ----------------------------------------------------------------------------------
+
+    async def _open_card(self, steps: CardSteps, *before: str) -> None:
+        """Nobody is asked for a digit before nothing hears and records it any more; whoever types
+        ahead is not heard either."""
+        if not await self._host.pauses.begin("card", steps.purpose.key):
+            await self._close_card(steps, None, "the recording could not be paused")
+            return
+        self.announce(*before, steps.begin(_now()).text)
+        self._tick_on()
+
+    async def _hand_over(self, steps: CardSteps) -> None:
+        token, why = None, ""
+        try:
+            token = await self._host.tokenise(steps.card, steps.purpose.key)
+        except TokeniserFailed as reason:
+            why = str(reason)
+        finally:
+            steps.wipe()
+        await self._close_card(steps, token, why)
+
+    async def _close_card(self, steps: CardSteps, token: Token | None, why: str) -> None:
+        steps.wipe()
+        purpose, words = steps.purpose, self._host.plan.card
+        await self._host.pauses.end("card", purpose.key)
+        self._collector = None
+        told = ""
+        if token:
+            facts = {"token": token.token, "last4": token.last4, "brand": token.brand}
+            outcome = f"{token.brand} ending in {token.last4}".strip()
+            self.variables.public |= {purpose.key: token.token} | {
+                f"{purpose.key}_{name}": facts[name] for name in ("last4", "brand")
+            }
+            told = f"The card ({outcome}) was stored as the token {token.token}."
+        else:
+            facts, outcome = {}, f"no card: {why}"
+        self._journal.write(
+            "tool", name="collect_card", outcome=outcome, purpose=purpose.key, **facts
+        )
+        self._settle(purpose, told, words.done if token else words.failed)
 
     # --- what the menu wants ---------------------------------------------------------------------
 
@@ -195,7 +277,7 @@ class Keypad:
 
     def _hear(self) -> None:
         """A secret is not listened to, nor is anybody in a menu which knows keys only."""
-        secret = self._collector is not None and self._collector.purpose.secret
+        secret = self._collector is not None and self._collector.purpose.hidden
         in_menu = self._deaf_menu and self.walk is not None and self.walk.is_open
         self._host.deafen(secret or in_menu)
 
@@ -211,6 +293,11 @@ class Keypad:
 
     def _interrupt(self) -> None:
         self._host.session.interrupt(force=True)
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(_done(work), name="keypad")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _tick_on(self) -> None:
         if self._ticking is None or self._ticking.done():
@@ -231,6 +318,10 @@ class Keypad:
         session = self._host.session
         busy = session.agent_state in {"speaking", "thinking"}
         return busy or session.user_state == "speaking"
+
+
+async def _done(work: Coroutine[Any, Any, object]) -> None:
+    await work
 
 
 def _now() -> float:

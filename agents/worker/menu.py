@@ -109,11 +109,11 @@ class Walk:
         else:
             self._go(option.does, option.says)
 
-    def collected(self, now: float) -> None:
-        """The digits came, or not; the menu goes on."""
+    def collected(self, now: float, *before: str) -> None:
+        """The digits came, or not; the menu goes on. `before` is said first."""
         page = self._menu.page(self._next)
         if page and self._page:
-            self._open(page, now)
+            self._open(page, now, *before)
 
     def _open(self, page: Page, now: float, *before: str) -> None:
         self._page, self._waits, self._since, self._missed = page, True, now, 0

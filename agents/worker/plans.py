@@ -65,7 +65,11 @@ def write_whole(path: Path, content: bytes) -> None:
     """All of it or nothing, also if the power fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:  # a full disk must not keep the half which it took
+            Path(file.name).unlink(missing_ok=True)
+            raise
     Path(file.name).replace(path)

@@ -74,9 +74,17 @@ class Porter:
             )  # fmt: skip
         await self._farewell.delete_room()
 
+    @property
+    def talks(self) -> bool:
+        """Whether the caller comes to the bot, who may ask him something."""
+        return self.decision.action == "answer"
+
     def is_recorded(self, plan: CallPlan | None) -> bool:
-        """A message which nobody hears is none: voicemail is always recorded here."""
-        asked = plan is not None and plan.record and plan.recorder == "worker"
+        """By us: also beside an egress, which may be refused, late or dead. A message which nobody
+        hears is none: voicemail is always recorded here, and who leaves one knows it. Where callers
+        have to be told or asked, one to whom nobody speaks is not recorded."""
+        asks = plan is not None and plan.consent.mode != "none"
+        asked = plan is not None and plan.record and (self.talks or not asks)
         return asked or self.decision.action == "voicemail"
 
     async def serve(

@@ -28,7 +28,7 @@ def texts_of(plan: CallPlan) -> list[str]:
     asked = (purpose.ask for purpose in plan.purposes)
     answers = (entry.answer for entry in plan.faq)
     sent = (text for one in plan.targets for text in (one.announcement, one.sorry, one.closed))
-    texts = (*fixed[:1], *menu, *fixed[1:], *asked, *answers, *sent)
+    texts = (*fixed[:1], *menu, *fixed[1:], *asked, *answers, *sent, *plan.asides())
     return list(dict.fromkeys(text for text in texts if text.strip()))
 
 

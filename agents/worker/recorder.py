@@ -5,9 +5,12 @@ nothing can change it any more: HOLD_S after it was, because sound handed to the
 still be taken back by an interruption. A killed process loses HOLD_S and the last page.
 """
 
+import contextlib
+import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +18,10 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+
+from agents.worker.roomy import Roomy
+
+log = logging.getLogger(__name__)
 
 Samples = npt.NDArray[np.int16]
 
@@ -27,6 +34,8 @@ BIT_RATE = 48_000
 TO_CALLER_S = 0.10
 FROM_CALLER_S = 0.10
 LEFT, RIGHT = 0, 1
+FULL = "The worker's disk is full; the recording waits in memory for room. Make room there."
+_OPEN = 2**62  # the end of a pause which goes on
 
 
 @dataclass(slots=True)
@@ -55,12 +64,23 @@ class _Track:
 class Recorder:
     """Safe to call from the event loop; encoding runs in a thread of its own."""
 
-    def __init__(self, path: Path, *, began: float) -> None:
-        """`began`: the moment of sample 0 on the monotonic clock."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        began: float,
+        make_room: Callable[[], int] = lambda: 0,
+        on_trouble: Callable[[str], object] = lambda detail: None,
+    ) -> None:
+        """`began`: the moment of sample 0 on the monotonic clock. `on_trouble` is told what goes
+        wrong, in the recorder's own thread: the call goes on."""
         self.path = path
+        self._make_room = make_room
+        self._on_trouble = on_trouble
         self._began = began
         self._tracks = (_Track(), _Track())
         self._lock = threading.Lock()
+        self._blind: list[list[int]] = []  # [from, to): samples which are silent in the file
         self._written = 0  # samples
         self._stop: queue.Queue[float] = queue.Queue()
         self.failure: Exception | None = None
@@ -85,6 +105,17 @@ class Recorder:
         with self._lock:
             self._tracks[RIGHT].cut(self._position(at + TO_CALLER_S))
 
+    def pause(self, at: float) -> None:
+        """From now on silence is written, until `resume`; the time line stays true."""
+        with self._lock:
+            if not self._blind or self._blind[-1][1] < _OPEN:
+                self._blind.append([self._position(at - FROM_CALLER_S), _OPEN])
+
+    def resume(self, at: float) -> None:
+        with self._lock:
+            if self._blind and self._blind[-1][1] == _OPEN:
+                self._blind[-1][1] = self._position(at + TO_CALLER_S)
+
     def close(self, ended: float) -> int:
         """Write the rest up to `ended` (monotonic). Blocking. Returns the length in ms."""
         self._stop.put(ended)
@@ -94,13 +125,16 @@ class Recorder:
         wanted = max(0, self._position(ended))
         # an end noticed late lies before what was written already
         if self._written > wanted:
-            _cut(self.path, wanted)
+            with contextlib.suppress(OSError):  # no room for a second file: it ends a little late
+                _cut(self.path, wanted)
         return round(min(self._written, wanted) * 1000 / RATE)
 
     def _put(self, channel: int, at: float, samples: Samples) -> None:
         position = self._position(at)
         if position < 0:
             samples, position = samples[-position:], 0
+        if self.failure:  # nobody takes it out any more
+            return
         with self._lock:
             self._tracks[channel].put(position, samples)
 
@@ -112,11 +146,24 @@ class Recorder:
             self._encode()
         except Exception as reason:
             self.failure = reason
+            log.exception("A recorder failed; its call goes on")
+            self._on_trouble(f"The recorder failed ({type(reason).__name__}).")
 
     def _encode(self) -> None:
+        disk = Roomy(
+            self.path, make_room=self._make_room, on_full=lambda: self._on_trouble(FULL)
+        )  # fmt: skip
+        try:
+            self._encode_to(disk)
+        finally:
+            disk.close()
+        if disk.lost:
+            self._on_trouble("The worker's disk stayed full, so a part of the recording is lost.")
+
+    def _encode_to(self, disk: Roomy) -> None:
         # a page each 0.1 s, each straight to disk
         options = {"page_duration": "100000", "flush_packets": "1"}
-        with av.open(str(self.path), "w", format="ogg", options=options) as file:
+        with av.open(disk, "w", format="ogg", options=options) as file:
             stream = file.add_stream("libopus", rate=RATE, layout="stereo", bit_rate=BIT_RATE)
             ended = None
             while ended is None:
@@ -133,6 +180,9 @@ class Recorder:
             return
         with self._lock:
             pair = np.stack([track.take(self._written, end) for track in self._tracks], axis=1)
+            for low, high in self._blind:
+                pair[max(0, low - self._written) : max(0, high - self._written)] = 0
+            self._blind = [span for span in self._blind if span[1] > end]
         frame = av.AudioFrame.from_ndarray(pair.reshape(1, -1), format="s16", layout="stereo")
         frame.sample_rate = RATE
         frame.pts, frame.time_base = self._written, Fraction(1, RATE)

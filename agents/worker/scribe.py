@@ -46,6 +46,7 @@ class Scribe:
             plan.silence_prompt_2, plan.warning, *(purpose.ask for purpose in plan.purposes),
             *(plan.menu.texts() if plan.menu else ()),
             *(text for one in plan.targets for text in (one.announcement, one.sorry, one.closed)),
+            *plan.asides(),
         }  # fmt: skip
 
     def follow(self, session: AgentSession[Any]) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from livekit import rtc
@@ -12,7 +13,7 @@ from livekit.agents import AutoSubscribe, JobContext
 from livekit.agents.voice import CloseEvent, CloseReason
 
 from agents.menus import KEYS
-from agents.worker import echo, people, plans, pulse
+from agents.worker import echo, leftovers, people, plans, pulse
 from agents.worker.bot import Bot
 from agents.worker.cast import Cast
 from agents.worker.chain.health import SharedHealth
@@ -23,7 +24,8 @@ from agents.worker.journal import Journal
 from agents.worker.line import Ear, Mouth
 from agents.worker.opening import Opening
 from agents.worker.porter import Porter
-from agents.worker.tape import Tape
+from agents.worker.recorder import Recorder
+from agents.worker.taping import Taping
 from agents.worker.through import Through
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,9 @@ class PhoneCall:
     def __init__(self, ctx: JobContext, settings: Config) -> None:
         self._ctx = ctx
         self._config = settings
-        self._journal = Journal(settings.journal_dir, ctx.job.id)
+        self._journal = Journal(
+            settings.journal_dir, ctx.job.id, make_room=partial(leftovers.make_room, settings)
+        )
         self._journal.hold()
         self._mouth = Mouth()
         self._farewell = Farewell(ctx, settings, self._mouth)
@@ -66,11 +70,14 @@ class PhoneCall:
         self._porter = Porter(
             ctx, settings, self._journal, self._mouth, self._farewell, self._through
         )
-        self._tape = Tape(settings, ctx.job.id, self._journal)
+        self._taping = Taping(
+            settings, ctx.job.room.name, ctx.job.id, self._journal, on_begun=self._record
+        )
         self._cast = Cast(settings, self._journal, self._health, self._ear, self._mouth)
         self._cast.end, self._cast.give_up, self._cast.facts = (
             self.end, self.give_up, self._porter.facts,
         )  # fmt: skip
+        self._cast.room, self._cast.pauses = ctx.job.room.name, self._taping.pauses
         self._cast.on_error, self._cast.on_close = self._on_error, self._on_close
         self._caller: rtc.RemoteParticipant | None = None
         self._answered: tuple[float, int] | None = None  # monotonic, journal's ms
@@ -186,6 +193,7 @@ class PhoneCall:
         room.on("participant_disconnected", self._on_left)
         room.on("sip_dtmf_received", self._on_digit)
         self._through.follow(room)
+        self._taping.follow(room)
         room.on("disconnected", lambda *_: self.end("unknown"))
 
     def _is_caller(self, participant: rtc.Participant) -> bool:
@@ -259,6 +267,9 @@ class PhoneCall:
         now = time.monotonic()
         self._answered = (now, self._journal.ms())
         self._picked_up.set()
+        plan, talks = self._cast.plan, self._porter.talks and not self._gave_up
+        wanted = self._porter.is_recorded(plan)
+        self._taping.answered(plan, self._cast.bot, wanted=wanted, talks=talks)
         if self._gave_up:  # an apology follows, no greeting
             pass
         elif self._porter.decision.action != "answer" and not people.side_leg(self._ctx.room):
@@ -268,8 +279,6 @@ class PhoneCall:
         else:
             self._start(self._apologise())
         self._journal.write("answered")
-        if self._porter.is_recorded(self._cast.plan):
-            self._record(now)
 
     def _first_words(self, bot: Bot) -> Callable[[], object]:
         """Of a call we made, only once it is known who answered."""
@@ -287,9 +296,7 @@ class PhoneCall:
         if reason:
             self.end(reason)
 
-    def _record(self, began: float) -> None:
-        assert self._answered is not None
-        recorder = self._tape.begin(self._ctx.room.name, began=began, starts_ms=self._answered[1])
+    def _record(self, recorder: Recorder) -> None:
         self._mouth.tap = self._ear.tap = self._through.recorder = recorder
 
     async def _apologise(self) -> None:
@@ -364,7 +371,7 @@ class PhoneCall:
             task.cancel()
         await self._ear.aclose()
         await self._through.aclose()
-        await self._tape.finish(ended)
+        await self._taping.finish(ended)
         self._write_closed(ended)
         self._journal.release()
         await self._mouth.aclose()

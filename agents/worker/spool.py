@@ -7,6 +7,7 @@ in the spool it says all the control plane wants to know.
 import hashlib
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from agents.worker.plans import write_whole
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "audio/ogg"
+STRANDED_S = 60.0  # so long after its last sound nobody writes a recording any more
 
 
 def begin(config: Config, *, room: str, job: str, starts_ms: int) -> Path:
@@ -35,10 +37,10 @@ def finish(config: Config, job: str, *, duration_ms: int) -> dict[str, Any]:
         "duration_ms": duration_ms,
         "content_type": CONTENT_TYPE,
     }
-    # the sound before its description: the courier looks for descriptions
+    # all that needs room first; then the sound before its description: the courier looks for those
+    write_whole(begun, json.dumps(facts).encode())
     written.replace(config.spool_dir / f"{job}.ogg")
-    write_whole(config.spool_dir / f"{job}.json", json.dumps(facts).encode())
-    begun.unlink()
+    begun.replace(config.spool_dir / f"{job}.json")
     return facts
 
 
@@ -48,6 +50,10 @@ def salvage(config: Config, job: str) -> dict[str, Any]:
     begun = config.recording_dir / f"{job}.json"
     if not begun.exists():
         return {}
+    if not written.exists() and (config.spool_dir / f"{job}.ogg").exists():  # between two renames
+        found: dict[str, Any] = json.loads(begun.read_text())
+        begun.replace(config.spool_dir / f"{job}.json")
+        return found
     if duration_ms := length_ms(written):
         log.warning("The recording of a dead process was saved", extra={"job": job})
         return finish(config, job, duration_ms=duration_ms)
@@ -66,3 +72,20 @@ def length_ms(path: Path) -> int:
             return round(samples * 1000 / sound.streams.audio[0].rate)
     except (OSError, av.FFmpegError):
         return 0
+
+
+def stranded(config: Config, *, older_than_s: float = STRANDED_S) -> list[str]:
+    """Jobs whose recording stayed where it was written although their journal is gone: there was
+    no room to finish it."""
+    now = time.time()
+    return [
+        begun.stem
+        for begun in config.recording_dir.glob("*.json")
+        if not (config.journal_dir / f"{begun.stem}.jsonl").exists()
+        and now - _touched(begun.with_suffix(".ogg"), begun) > older_than_s
+    ]
+
+
+def _touched(*paths: Path) -> float:
+    times = [path.stat().st_mtime for path in paths if path.exists()]
+    return max(times, default=0.0)

@@ -8,7 +8,11 @@ from typing import Any, Protocol
 
 from livekit.agents import llm
 
-from agents.plan import Target
+from agents.plan import CallPlan, Target
+
+
+class Pauser(Protocol):
+    async def tool_pause(self, on: bool) -> str: ...
 
 
 class Doer(Protocol):
@@ -66,3 +70,22 @@ def _schema(targets: Sequence[Target]) -> dict[str, Any]:
             "additionalProperties": False,
         },
     }
+
+
+def pause_tools(doer: Pauser, plan: CallPlan) -> list[llm.Tool | llm.Toolset]:
+    """None, unless the project lets a model pause its recording."""
+    if not plan.record or not plan.bot_pauses:
+        return []
+
+    @llm.function_tool
+    async def pause_recording() -> str:
+        """Stop recording this call for a while. Use it when the caller asks for it, or is about to
+        say something which must not be recorded."""
+        return await doer.tool_pause(True)
+
+    @llm.function_tool
+    async def resume_recording() -> str:
+        """Let the recording go on, after pause_recording."""
+        return await doer.tool_pause(False)
+
+    return [pause_recording, resume_recording]

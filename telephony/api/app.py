@@ -20,6 +20,9 @@ from telephony.api import (
     trunks,
     webhooks,
 )
+from telephony.api import (
+    pauses as pauses,
+)
 from telephony.api.security import Rate, for_staff_and_keys
 
 ABOUT = """\

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('telephony', '0015_tidy'),
+        ('telephony', '0016_pause'),
     ]
 
     operations = [

@@ -46,6 +46,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "MAX_CONCURRENT_JOBS": str(SLOTS),
         "NO_AGENT_SECONDS": "8",
         "LOOKUP_HOSTS": "127.0.0.1",
+        "TOKENISER_HOSTS": "127.0.0.1",
         **more,
     }
 
