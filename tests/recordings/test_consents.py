@@ -64,7 +64,7 @@ def test_no_egress_begins_before_the_caller_agreed(call, tell, livekit):
     assert not Recording.objects.exists()
     assert livekit.egresses == {}
     tell(consent("given"))
-    assert Recording.objects.get().state == "running"
+    assert Recording.objects.get().state == "starting"
     assert len(livekit.egresses) == 1
 
 
