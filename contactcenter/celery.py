@@ -43,6 +43,14 @@ app.conf.update(
             "task": "telephony.tasks.forget_hooks",
             "schedule": crontab(hour="3", minute="10"),
         },
+        "delete what was kept long enough": {
+            "task": "recordings.tasks.keep",
+            "schedule": crontab(hour="2", minute="20"),
+        },
+        "go on with requests of callers": {
+            "task": "recordings.tasks.sweep_requests",
+            "schedule": 30.0,
+        },
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},
     },

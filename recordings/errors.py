@@ -23,3 +23,7 @@ class SecondRecording(RecordingError):
 
 class BadEntries(RecordingError):
     """A journal delivery that cannot be read; sending it again will not help."""
+
+
+class RequestRefused(RecordingError):
+    """What a caller asked for cannot be done. The text says why."""

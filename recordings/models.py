@@ -187,3 +187,11 @@ from recordings.models_costs import MonthlyCost as MonthlyCost  # noqa: E402
 from recordings.models_costs import OwnServers as OwnServers  # noqa: E402
 from recordings.models_costs import ProjectBudget as ProjectBudget  # noqa: E402
 from recordings.models_costs import TurnFigure as TurnFigure  # noqa: E402
+from recordings.models_keeping import AccessLog as AccessLog  # noqa: E402
+from recordings.models_keeping import CallerRequest as CallerRequest  # noqa: E402
+from recordings.models_keeping import DeleteAgain as DeleteAgain  # noqa: E402
+from recordings.models_keeping import Forgotten as Forgotten  # noqa: E402
+from recordings.models_keeping import KeepProgress as KeepProgress  # noqa: E402
+from recordings.models_keeping import KeepRule as KeepRule  # noqa: E402
+from recordings.models_keeping import ProjectLimit as ProjectLimit  # noqa: E402
+from recordings.models_keeping import PutOff as PutOff  # noqa: E402

@@ -134,3 +134,8 @@ def _build_transcripts(now: datetime, since: timedelta | None = RECENT) -> None:
     )
     for call in missing[:100]:
         transcripts.build_transcript(call_id=call.pk, now=now)
+
+
+from recordings.tasks_keeping import keep as keep  # noqa: E402
+from recordings.tasks_keeping import sweep_requests as sweep_requests  # noqa: E402
+from recordings.tasks_keeping import work_request as work_request  # noqa: E402

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from agents.services import published_plan
-from recordings.models import JournalEntry, Transcript
+from recordings.models import Forgotten, JournalEntry, Transcript
 from recordings.tally import tally
 from telephony import events
 from telephony.models import Call
@@ -21,6 +21,9 @@ def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
     call = Call.objects.filter(pk=call_id).first()
     if call is None or not _is_due(call, now):
         return None
+    if Forgotten.objects.filter(call=call, transcript_at__isnull=False).exists():
+        # its journal is gone; an empty one says that nothing is to be built
+        return Transcript.objects.get_or_create(call=call, defaults={"built_at": now})[0]
     segments = segments_of(call)
     transcript = _store(call, segments, now)
     tally(call_id=call_id, now=now)

@@ -3,13 +3,16 @@
 import base64
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from recordings import storage
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.storage import StoredObject, UploadLink
+from recordings.storage_whole import DOWNLOAD_LINK_S, Listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,31 @@ class FakeBucket:
     def delete(self, key: str) -> None:
         self._reach()
         self.objects.pop(key, None)
+
+    # --- whole objects --------------------------------------------------------------------------
+
+    def list_objects(self, prefix: str) -> Iterator[Listed]:
+        self._reach()
+        for key in sorted(self.objects):
+            if key.startswith(prefix):
+                yield Listed(key=key, size=len(self.objects[key]))
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        self._reach()
+        if key not in self.objects:
+            raise ObjectWrong(f"{key} is not in the bucket.")
+        yield self.objects[key]
+
+    def put(self, key: str, file: Path, *, content_type: str) -> None:
+        self._reach()
+        self.objects[key] = file.read_bytes()
+
+    def download_link(self, key: str, *, name: str, content_type: str) -> str:
+        headers = {
+            "content-type": content_type,
+            "content-disposition": f'attachment; filename="{name}"',
+        }
+        return self._link("GET", key, DOWNLOAD_LINK_S, headers)
 
     # --- plain HTTP, as worker and browser use it -------------------------------------------------
 

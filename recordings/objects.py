@@ -1,0 +1,38 @@
+"""The objects of calls in the store: which they are, and deleting them."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from recordings import personal
+from recordings.storage import Bucket
+
+
+def keys_of(calls: list[int]) -> dict[int, set[str]]:
+    """The keys which rows of these calls name, by call."""
+    found: dict[int, set[str]] = {}
+    for part in personal.parts():
+        if part.has_object and part.how is personal.How.CALL:
+            rows = part.rows(calls).exclude(**{personal.OBJECT: ""})
+            for call, key in rows.values_list(part.path, personal.OBJECT):
+                found.setdefault(call, set()).add(key)
+    return found
+
+
+def delete(keys: Iterable[str], *, bucket: Bucket) -> tuple[int, int]:
+    """Delete these objects and what belongs to them, as the pieces of a live stream. May be
+    repeated. Returns how many there were, and their bytes."""
+    count = size = 0
+    for key in keys:
+        for listed in [*_family(key, bucket=bucket)]:
+            bucket.delete(listed[0])
+            count, size = count + 1, size + listed[1]
+    return count, size
+
+
+def _family(key: str, *, bucket: Bucket) -> Iterator[tuple[str, int]]:
+    """The object, and those whose names go on after its own without the ending."""
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", key)
+    for listed in bucket.list_objects(stem):
+        rest = listed.key[len(stem) :]
+        if not rest or not rest[0].isalnum():
+            yield listed.key, listed.size
