@@ -26,13 +26,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "telephony.outboundcall", "telephony.batch", "telephony.outboundprofile",
         "telephony.destinationrule", "telephony.donotcall",
     ),
+    "Keeping": (
+        "recordings.keeprule", "telephony.legalhold", "recordings.callerrequest",
+        "recordings.accesslog",
+    ),
     "Figures": (
         "recordings.turnfigure", "recordings.callcost", "recordings.monthlycost",
         "recordings.projectbudget", "recordings.ownservers", "agents.priceentry",
     ),
     "Users and programs": (
-        "auth.user", "auth.group", "telephony.apikey", "telephony.subscription",
-        "telephony.delivery", "telephony.inboundevent",
+        "auth.user", "auth.group", "telephony.projectlimit", "telephony.apikey",
+        "telephony.subscription", "telephony.delivery", "telephony.inboundevent",
     ),
 }  # fmt: skip
 TITLES = {"telephony.destination": "Transfer destinations"}  # there are allowed ones too

@@ -193,5 +193,4 @@ from recordings.models_keeping import DeleteAgain as DeleteAgain  # noqa: E402
 from recordings.models_keeping import Forgotten as Forgotten  # noqa: E402
 from recordings.models_keeping import KeepProgress as KeepProgress  # noqa: E402
 from recordings.models_keeping import KeepRule as KeepRule  # noqa: E402
-from recordings.models_keeping import ProjectLimit as ProjectLimit  # noqa: E402
 from recordings.models_keeping import PutOff as PutOff  # noqa: E402

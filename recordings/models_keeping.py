@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -55,6 +56,21 @@ class KeepRule(models.Model):
 
     def __str__(self) -> str:
         return f"Retention of {self.project or 'all other projects'}"
+
+    def clean(self) -> None:
+        """The number stands in a recording's name, and in the journal."""
+        if self.numbers_days is None:
+            return
+        for kind in (Kind.AUDIO, Kind.TRANSCRIPT, Kind.FIELDS):
+            days = self.days(kind)
+            if days is None or days > self.numbers_days:
+                kept = "for ever" if days is None else f"for {days} days"
+                raise ValidationError(
+                    {
+                        "numbers_days": f"{kind.label} is kept {kept}, and numbers stand in it. "
+                        f"Keep numbers at least as long, or that shorter."
+                    }
+                )
 
     def days(self, kind: Kind) -> int | None:
         found: int | None = getattr(self, f"{kind.value}_days")
@@ -257,19 +273,3 @@ class AccessLog(models.Model):
 
     def delete(self, *_: Any, **__: Any) -> tuple[int, dict[str, int]]:
         raise AppendOnly("The access log is not deleted from.")
-
-
-class ProjectLimit(models.Model):
-    """A user who sees calls of some projects only. Without a row: of all."""
-
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="project_limit"
-    )
-    projects = models.ManyToManyField(Project, related_name="+", help_text="None: he sees no call.")
-
-    class Meta:
-        verbose_name = "limit of a user"
-        verbose_name_plural = "limits of users"
-
-    def __str__(self) -> str:
-        return f"Limit of {self.user}"

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 from django.urls import reverse
 
 from agents.models import PublishedPlan
-from recordings import latency, legs, money, page
+from recordings import forgetting, latency, legs, money, page
 from recordings.lifecycle import OPEN_STATES as RECORDING_OPEN
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, JournalEntry, Recording, Transcript, TurnFigure
@@ -37,6 +37,7 @@ RECORDING_WORDS = {
     RecordingState.SKIPPED: "There is no recording: the call was never answered.",
     RecordingState.FAILED: "The recording failed.",
 }
+NOT_READ = "You may see that there was a call, but not what was said in it."
 Viewer = AbstractBaseUser | AnonymousUser
 
 
@@ -83,7 +84,9 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
     transcript: Transcript | None = getattr(call, "transcript", None)
     is_open = call.ended_at is None
     play_url = _play_url(recording, viewer)
-    lines = _lines(call, recording, transcript, audible=bool(play_url))
+    may_read = may(viewer, "recordings.view_transcript")
+    lines = _lines(call, recording, transcript, audible=bool(play_url)) if may_read else []
+    deleted = forgetting.words(call)
     is_live = is_open or _is_pending(call, recording, transcript, now)
     return CallPage(
         call=call,
@@ -92,7 +95,7 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         project=_project(call, viewer),
         plan=_plan(call, viewer),
         duration=duration(call, now=now),
-        recording_words=recording_words(recording, is_open=is_open),
+        recording_words=" ".join(deleted) or recording_words(recording, is_open=is_open),
         recording_failed=recording is not None and recording.state == RecordingState.FAILED,
         play_url=play_url,
         lines=lines,
@@ -103,7 +106,7 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         is_live=is_live,
         cost=_cost(call),
         unanswered="not yet" if is_open else "never",
-        empty_words=_empty_words(is_open=is_open, is_live=is_live),
+        empty_words=_empty_words(is_open=is_open, is_live=is_live) if may_read else NOT_READ,
         legs=legs.of(call),
     )
 

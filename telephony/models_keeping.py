@@ -6,9 +6,11 @@ Stubs hold keyed hashes only: whoever has the database alone cannot try all numb
 from datetime import datetime
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from agents.models import Project
 from telephony.models import Call
 
 
@@ -70,3 +72,19 @@ class SuppressedNumber(models.Model):
 
     def __str__(self) -> str:
         return f"suppressed since {self.since:%Y-%m-%d}"
+
+
+class ProjectLimit(models.Model):
+    """A user who sees calls of some projects only. Without a row: of all."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="project_limit"
+    )
+    projects = models.ManyToManyField(Project, related_name="+", help_text="None: he sees no call.")
+
+    class Meta:
+        verbose_name = "limit of a user"
+        verbose_name_plural = "limits of users"
+
+    def __str__(self) -> str:
+        return f"Limit of {self.user}"
