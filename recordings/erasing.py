@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import connection
 
 from agents import seal
 from recordings import forgetting, logfiles, objects, subject, traces
@@ -44,8 +45,16 @@ def step(request: CallerRequest, written: Written, *, bucket: Bucket, now: datet
         return
     _count(request, traces.take_away(written, now=now))
     _count(request, {"lines of log files": logfiles.scrub(written)})
+    _settle_file()
     words = "Everything is erased. What still comes from workers or carriers is thrown away."
     _close(request, State.DONE, words, now)
+
+
+def _settle_file() -> None:
+    """SQLite keeps former pages in its write-ahead log until they are needed."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _erase(

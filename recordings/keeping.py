@@ -186,10 +186,11 @@ def what_if(*, now: datetime) -> list[Due]:
     for duty in duties(now):
         mark = KeepProgress.objects.filter(project=duty.project, kind=duty.kind).first()
         mark = mark or KeepProgress(until=BEGINNING, newest=_newest())
-        due = _after(duty, mark)
-        kept = due.filter(held.of_calls()).count() if held else 0
+        whole = _after(duty, mark)
+        due = whole.exclude(held.of_calls()) if held else whole
+        kept = whole.filter(held.of_calls()).count() if held else 0
         size = 0
         if duty.kind is Kind.AUDIO:
             size = due.aggregate(size=Coalesce(Sum("recording__size"), 0))["size"]
-        found.append(Due(duty, due.count() - kept, kept, size))
+        found.append(Due(duty, due.count(), kept, size))
     return found

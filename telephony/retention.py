@@ -7,7 +7,7 @@ and are found without an index on their moments, which every hook would have to 
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet, Value
+from django.db.models import QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
@@ -27,7 +27,9 @@ def forget_old(*, now: datetime) -> bool:
     old_calls = CarrierCall.objects.filter(heard_at__lt=calls)
     if held := holds.in_force(now):
         rooms = list(Call.objects.filter(held.of_calls()).values_list("room", flat=True))
-        room = Coalesce(KT("payload__room__name"), Value(""))  # of a NULL, SQL excludes everything
+        room = Coalesce(
+            KT("payload__room__name"), Value("", TextField())
+        )  # of a NULL, SQL excludes everything
         old_hooks = old_hooks.alias(room=room).exclude(room__in=rooms)
         old_calls = old_calls.exclude(pk__in=CarrierCall.objects.filter(held.of_calls("call__")))
     more_hooks = _forget(InboundEvent.objects.all(), old_hooks, hooks, "received_at")

@@ -186,6 +186,8 @@ def test_a_night_does_not_look_at_what_it_has_done(project, bucket, night):
 
 def test_the_search_for_due_calls_uses_the_index(project):
     keep(audio_days=10)
+    if connection.vendor == "postgresql":  # an empty table it would just read
+        connection.cursor().execute("SET LOCAL enable_seqscan = off")
     duty = next(one for one in keeping.duties(NOW) if one.project == project)
     plan = keeping._after(duty, keeping._mark(duty)).order_by("started_at", "pk")[:200].explain()
     assert "call_of_a_project" in plan
@@ -342,7 +344,7 @@ def test_the_command_says_what_it_would_do_and_does_nothing(project, bucket, cap
     hold(call=a_call(project, days=4000, n=2))
     call_command("keeping", "--what-if")
     said = capsys.readouterr().out
-    assert "Shop: recording, 10 days: 1 call(s) due, 20 bytes, 1 held" in said
+    assert "Shop (shop): recording, 10 days: 1 call(s) due, 10 bytes, 1 held" in said
     assert heard([call]) == [True]
     call_command("keeping")
     assert heard([call]) == [False]
