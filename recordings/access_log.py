@@ -12,6 +12,7 @@ from telephony.api.security import address_of
 from telephony.models import Call
 
 What = AccessLog.What
+_WORDS = {"play": What.PLAY, "heard": What.PLAY, "read": What.TRANSCRIPT, "share": What.SHARE}
 AGAIN = timedelta(minutes=10)  # a page which refreshes itself is one look
 
 
@@ -27,17 +28,28 @@ def note(
 ) -> AccessLog:
     """`user`: whoever is logged in, or None for a program, which `who` names. `how`: in a few
     words, without anything a caller said or a number. `request` gives the address."""
+    kind, how = _kind(what, how)
     known = user if user is not None and getattr(user, "is_authenticated", False) else None
     name = who or (known.get_username() if known else "somebody not logged in")
     return AccessLog.objects.create(
         at=now or timezone.now(),
         user=known,
         who=name[:150],
-        what=what,
+        what=kind,
         call_id=call.pk if isinstance(call, Call) else call,
         how=how[:200],
         address=_address(request),
     )
+
+
+def _kind(what: str, how: str) -> tuple[str, str]:
+    """What is written in plain words falls under one of the kinds; the words go with it."""
+    if what in What.values:
+        return what, how
+    for begins, kind in _WORDS.items():
+        if what.startswith(begins):
+            return kind, f"{what}: {how}" if how else what
+    return what[:40], how
 
 
 def note_look(

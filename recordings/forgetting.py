@@ -45,8 +45,10 @@ def forget(
     tally = Tally()
     if kind is Kind.AUDIO:
         mine.filter(audio_at=None).update(audio_claimed_at=now)
-        keys = [key for found in objects.keys_of(calls).values() for key in sorted(found)]
-        tally.objects, tally.bytes = objects.delete(keys, bucket=bucket)
+        for call, keys in sorted(objects.keys_of(calls).items()):
+            where = objects.bucket_of(call, default=bucket)
+            count, size = objects.delete(sorted(keys), bucket=where)
+            tally.objects, tally.bytes = tally.objects + count, tally.bytes + size
     with transaction.atomic():
         tally.calls = _delete(kind, calls, mine, by=by, now=now)
     return tally

@@ -43,8 +43,8 @@ class KeepRule(models.Model):
     )
 
     class Meta:
-        verbose_name = "retention"
-        verbose_name_plural = "retention"
+        verbose_name = "retention rule"
+        verbose_name_plural = "retention rules"
         constraints = [
             # of NULLs a database takes as many as come
             models.UniqueConstraint(
@@ -246,7 +246,7 @@ class AccessLog(models.Model):
         db_constraint=False,
     )  # fmt: skip
     who = models.CharField(max_length=150, help_text="The name then, or the program's key.")
-    what = models.CharField(max_length=16, choices=What.choices)
+    what = models.CharField(max_length=40, choices=What.choices)
     call = models.ForeignKey(Call, models.SET_NULL, null=True, related_name="+")
     how = models.CharField(max_length=200, blank=True)
     address = models.GenericIPAddressField(null=True)

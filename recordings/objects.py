@@ -11,11 +11,17 @@ def keys_of(calls: list[int]) -> dict[int, set[str]]:
     """The keys which rows of these calls name, by call."""
     found: dict[int, set[str]] = {}
     for part in personal.parts():
-        if part.has_object and part.how is personal.How.CALL:
-            rows = part.rows(calls).exclude(**{personal.OBJECT: ""})
-            for call, key in rows.values_list(part.path, personal.OBJECT):
-                found.setdefault(call, set()).add(key)
+        if part.how is personal.How.CALL:
+            for name in part.keys:
+                rows = part.rows(calls).exclude(**{name: ""})
+                for call, key in rows.values_list(part.path, name):
+                    found.setdefault(call, set()).add(key)
     return found
+
+
+def bucket_of(call: int, *, default: Bucket) -> Bucket:
+    """Where a call's objects are. There is one store."""
+    return default
 
 
 def delete(keys: Iterable[str], *, bucket: Bucket) -> tuple[int, int]:

@@ -87,10 +87,11 @@ _KINDS = {
     "telephony.outgoingevent": Kind.NUMBERS,
     "telephony.delivery": Kind.NUMBERS,
     "telephony.transferorder": Kind.NUMBERS,
+    "recordings.analysis": Kind.FIELDS,
     "recordings.callinsight": Kind.FIELDS,
     "recordings.fieldvalue": Kind.FIELDS,
 }
-OBJECT = "object_key"  # a field of this name is the key of an object in the store
+OBJECT = "_key"  # a part's text column with this ending is the key of an object in the store
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ class Part:
         return str(self.model._meta.label_lower)
 
     @property
-    def has_object(self) -> bool:
-        return any(field.name == OBJECT for field in self.model._meta.concrete_fields)
+    def keys(self) -> list[str]:
+        return _keys(self.model)
 
 
 @cache
@@ -153,8 +154,13 @@ _DELETED = (How.CALL, How.EMPTIED)
 def _kind(model: Model, path: str) -> Kind:
     if known := _KINDS.get(model._meta.label_lower):
         return known
-    has_object = any(field.name == OBJECT for field in model._meta.concrete_fields)
-    return Kind.AUDIO if has_object or path.startswith("recording__") else Kind.TRANSCRIPT
+    is_sound = bool(_keys(model)) or path.startswith("recording__")
+    return Kind.AUDIO if is_sound else Kind.TRANSCRIPT
+
+
+def _keys(model: Model) -> list[str]:
+    texts = [one for one in model._meta.concrete_fields if isinstance(one, models.CharField)]
+    return [one.name for one in texts if one.name.endswith(OBJECT)]
 
 
 def words_of(model: Model) -> list[Any]:

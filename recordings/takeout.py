@@ -79,7 +79,7 @@ def _sound(whole: zipfile.ZipFile, call: int, missing: list[str], bucket: Bucket
     count = 0
     for n, key in enumerate(sorted(objects.keys_of([call]).get(call, ()))):
         name = f"audio/{call}{f'-{n}' if n else ''}{Path(key).suffix}"
-        pieces = bucket.chunks(key)
+        pieces = objects.bucket_of(call, default=bucket).chunks(key)
         try:
             first = next(pieces, b"")
         except ObjectWrong:

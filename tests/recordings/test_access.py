@@ -409,3 +409,9 @@ def test_an_export_is_a_file_for_the_caller_and_goes_by_itself(
     requests.sweep(bucket=bucket, now=row.file_until + timedelta(seconds=1))
     assert list(bucket.objects) == [call.recording.object_key]
     assert admin_client.get(url).status_code == 404
+
+
+def test_words_of_other_places_fall_under_a_kind(call):
+    row = access_log.note(user=None, what="share link opened", call=call, how="7", who="ann")
+    assert (row.what, row.how) == ("share", "share link opened: 7")
+    assert access_log.note(user=None, what="played", call=call, who="ann").what == "play"

@@ -12,7 +12,7 @@ from recordings.errors import RecordingError
 
 
 class Command(BaseCommand):
-    help = f"{__doc__} The rules are on the page “Retention”; Celery runs it each night."
+    help = f"{__doc__} The rules are on the page “Retention rules”; Celery runs it each night."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--what-if", action="store_true", help="Count, and delete nothing.")
