@@ -102,11 +102,15 @@ def is_gone(call: Call | None, kind: Kind, *, room: str) -> bool:
     return is_forgotten(call, kind) if call else erased.is_erased(room)
 
 
-def words(call: Call) -> list[str]:
-    """What the call's page says of it."""
+def words(call: Call) -> str:
+    """What the call's page says of it. Empty: all is kept. Whether there was any, nobody knows."""
     row: Forgotten | None = getattr(call, "forgotten", None)
     if row is None:
-        return []
+        return ""
+    by_day: dict[str, list[str]] = {}
+    for kind in Kind:
+        if at := getattr(row, f"{kind.value}_at"):
+            by_day.setdefault(f"{at:%Y-%m-%d}", []).append(kind.label.lower())
     whose = row.get_by_display()
-    dates = [(kind, getattr(row, f"{kind.value}_at")) for kind in Kind]
-    return [f"{kind.label}: deleted on {at:%Y-%m-%d} {whose}." for kind, at in dates if at]
+    told = [f"Deleted on {day} {whose}: {', '.join(kinds)}." for day, kinds in by_day.items()]
+    return " ".join(told)

@@ -95,7 +95,7 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         project=_project(call, viewer),
         plan=_plan(call, viewer),
         duration=duration(call, now=now),
-        recording_words=" ".join(deleted) or recording_words(recording, is_open=is_open),
+        recording_words=_sound_words(recording, deleted, is_open=is_open),
         recording_failed=recording is not None and recording.state == RecordingState.FAILED,
         play_url=play_url,
         lines=lines,
@@ -106,7 +106,9 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         is_live=is_live,
         cost=_cost(call),
         unanswered="not yet" if is_open else "never",
-        empty_words=_empty_words(is_open=is_open, is_live=is_live) if may_read else NOT_READ,
+        empty_words=(deleted or _empty_words(is_open=is_open, is_live=is_live))
+        if may_read
+        else NOT_READ,
         legs=legs.of(call),
     )
 
@@ -117,6 +119,12 @@ def duration(call: Call, *, now: datetime | None = None) -> str:
     if end is None:
         return ""
     return page.clock(round((end - call.started_at).total_seconds() * 1000))
+
+
+def _sound_words(recording: Recording | None, deleted: str, *, is_open: bool) -> str:
+    if recording is None and deleted:
+        return deleted
+    return f"{recording_words(recording, is_open=is_open)} {deleted}".strip()
 
 
 def recording_words(recording: Recording | None, *, is_open: bool) -> str:

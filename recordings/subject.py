@@ -53,7 +53,7 @@ def calls_of(written: Written) -> "QuerySet[Call]":
 def look(written: Written, *, now: datetime) -> Found:
     calls = calls_of(written)
     found = Found(written, hindrance=holds.hindrance(written, now=now))
-    found.calls, found.open_calls = calls.count(), calls.open().count()
+    found.calls, found.open_calls = calls.count(), calls.filter(ended_at=None).count()
     for side in ("caller", "called"):
         rows = Call.objects.filter(**{f"{side}__in": written.exact}).values_list(side)
         found.forms += list(rows.annotate(n=Count("pk")).order_by(side))

@@ -100,6 +100,15 @@ def test_each_kind_goes_after_its_own_time(project, bucket, night):
     assert not Leg.objects.exists()
 
 
+def test_the_call_page_says_what_was_deleted_and_when(project, night, admin_client):
+    keep(audio_days=10, transcript_days=10)
+    call = a_call(project, days=15)
+    night()
+    html = admin_client.get(f"/admin/telephony/call/{call.pk}/change/").content.decode()
+    assert "Deleted on 2026-11-21 by retention: recording, transcript and journal." in html
+    assert "Nothing was said" not in html
+
+
 def test_a_projects_own_rule_comes_before_the_default(project, night):
     other = make_project(slug="other", name="Other", faq=False)
     keep(audio_days=10)
