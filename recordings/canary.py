@@ -229,9 +229,14 @@ def _files(values: Values, folder: Path) -> Iterator[Hit]:
         found = values.in_text(name)
         if path.is_file():
             try:
-                with path.open("rb") as file:
-                    found |= _in_stream(values, iter(lambda file=file: file.read(CHUNK), b""))
+                found |= _in_stream(values, _pieces_of(path))
             except OSError:  # gone meanwhile, or not ours to read
                 continue
         for n in sorted(found):
             yield Hit("file", "(its name)" if values.in_text(name) else name, n)
+
+
+def _pieces_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece

@@ -22,6 +22,9 @@ from tests.recordings.planted import NUMBER
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
 
+SAID = "My secret is Quokka"
+
+
 @pytest.fixture
 def roles(db):
     call_command("makeroles", verbosity=0)
@@ -46,9 +49,9 @@ def call(bucket) -> Call:
         room="call_+12025550123_a", caller=NUMBER, state="ended", ended_at=NOW,
         project=make_project(),
     )  # fmt: skip
-    said = {"who": "caller", "text": "My secret is Quokka", "start_ms": 0, "end_ms": 9, "via": "",
+    said = {"who": "caller", "text": SAID, "start_ms": 0, "end_ms": 9, "via": "",
             "interrupted": False, "latency": {}}  # fmt: skip
-    Transcript.objects.create(call=call, text=said["text"], segments=[said], built_at=NOW)
+    Transcript.objects.create(call=call, text=SAID, segments=[said], built_at=NOW)
     key = f"shop/{call.room}.ogg"
     bucket.objects[key] = b"OggS"
     Recording.objects.create(
@@ -146,9 +149,9 @@ def test_whoever_is_in_no_group_sees_no_page(client, roles):
     assert seen(as_one(client, "")) == set()
 
 
-def addresses(patterns: Any, before: str = "") -> list[str]:
+def addresses(patterns: Any, before: str = "") -> list[tuple[str, str]]:
     """Every address of the admin, with 1 for what it takes."""
-    found = []
+    found: list[tuple[str, str]] = []
     for one in patterns:
         if isinstance(one, URLResolver):
             found += addresses(one.url_patterns, before + str(one.pattern))
@@ -241,7 +244,8 @@ def test_reading_and_hearing_are_written_down(client, roles, call):
     assert logged() == [
         ("a reviewer", "transcript", call.pk), ("a reviewer", "play", call.pk),
     ]  # fmt: skip
-    row = AccessLog.objects.first()
+    row = AccessLog.objects.select_related("user").latest("pk")
+    assert row.user
     assert (row.address, row.user.username) == ("127.0.0.1", "a reviewer")
 
 
@@ -406,7 +410,7 @@ def test_an_export_is_a_file_for_the_caller_and_goes_by_itself(
     answer = admin_client.get(url)
     assert (answer.status_code, lifetime_s(answer.headers["Location"])) == (302, 300)
     assert logged()[-1] == ("admin", "download", None)
-    requests.sweep(bucket=bucket, now=row.file_until + timedelta(seconds=1))
+    requests.sweep(bucket=bucket, now=row.asked_at + timedelta(days=9))
     assert list(bucket.objects) == [call.recording.object_key]
     assert admin_client.get(url).status_code == 404
 
