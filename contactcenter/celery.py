@@ -56,6 +56,14 @@ app.conf.update(
             "task": "recordings.tasks.index_turns",
             "schedule": 300.0,
         },
+        "delete what was kept long enough": {
+            "task": "recordings.tasks.keep",
+            "schedule": crontab(hour="2", minute="20"),
+        },
+        "go on with requests of callers": {
+            "task": "recordings.tasks.sweep_requests",
+            "schedule": 30.0,
+        },
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},
     },

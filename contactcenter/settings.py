@@ -14,6 +14,7 @@ DATA_DIR = env.data_dir()
 
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", "")
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
@@ -64,6 +65,8 @@ RINGING_SECONDS = env.number("RINGING_SECONDS", 20)
 # so long hooks of LiveKit and carriers, and calls as carriers tell of them, are kept
 HOOKS_KEEP_DAYS = env.number("HOOKS_KEEP_DAYS", 30)
 CARRIER_CALLS_KEEP_DAYS = env.number("CARRIER_CALLS_KEEP_DAYS", 400)
+# the file with everything about a caller's number, made because he asked
+CALLER_EXPORTS_KEEP_DAYS = env.number("CALLER_EXPORTS_KEEP_DAYS", 7)
 
 # --- Django --------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -121,7 +124,9 @@ def _database(url: str) -> dict[str, object]:
                 # web, Celery and beat share the file: readers never wait, writers queue up to 20 s
                 "timeout": 20,
                 "transaction_mode": "IMMEDIATE",
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+                # secure_delete: what was deleted is overwritten, and not left in free pages
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+                "PRAGMA secure_delete=ON;",
             },
         }
     if parts.scheme in {"postgres", "postgresql"}:

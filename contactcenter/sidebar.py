@@ -31,14 +31,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "telephony.destinationrule", "telephony.donotcall",
     ),
     "Recordings": ("recordings.recordingprofile", "recordings.store"),
-    "Privacy": ("recordings.redactionrules", "recordings.audiomask"),
+    "Privacy": (
+        "recordings.redactionrules", "recordings.audiomask", "recordings.keeprule",
+        "telephony.legalhold", "recordings.callerrequest", "recordings.accesslog",
+    ),
     "Figures": (
         "recordings.turnfigure", "recordings.callcost", "recordings.monthlycost",
         "recordings.projectbudget", "recordings.ownservers", "agents.priceentry",
     ),
     "Users and programs": (
-        "auth.user", "auth.group", "telephony.apikey", "telephony.subscription",
-        "telephony.delivery", "telephony.inboundevent",
+        "auth.user", "auth.group", "telephony.projectlimit", "telephony.apikey",
+        "telephony.subscription", "telephony.delivery", "telephony.inboundevent",
     ),
 }  # fmt: skip
 TITLES = {"telephony.destination": "Transfer destinations"}  # there are allowed ones too

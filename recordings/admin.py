@@ -13,7 +13,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from agents.look_only import LookOnly
-from recordings import money, reading
+from recordings import access_log, money, reading
+from recordings.access_log import What
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
 from telephony import search, shapes
@@ -22,6 +23,7 @@ from telephony.admin_entrance import BlocksCallers
 from telephony.admin_history import DaysFilter, History
 from telephony.lifecycle import CallState
 from telephony.models import Call
+from telephony.visible import WithinProjects
 
 STATE_COLOURS = {
     CallState.RINGING: "info",
@@ -63,7 +65,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Call)
-class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # type: ignore[misc]
+class CallAdmin(LookOnly, CallControls, BlocksCallers, History, WithinProjects, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "spent",
@@ -142,6 +144,8 @@ class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # 
         if not self.has_view_permission(request, call):
             raise PermissionDenied
         page = reading.call_page(call=call, viewer=request.user, now=timezone.now())
+        if page.lines:
+            access_log.note(user=request.user, what=What.TRANSCRIPT, call=call, request=request)
         context = self.admin_site.each_context(request) | {
             "title": f"Call of {shapes.readable(call.caller) or 'a withheld number'}",
             "opts": self.opts,
@@ -153,8 +157,10 @@ class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # 
 
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
 from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402
+from recordings.admin_keeping import KeepRuleAdmin as KeepRuleAdmin  # noqa: E402
 from recordings.admin_profiles import RecordingProfileAdmin as RecordingProfileAdmin  # noqa: E402
 from recordings.admin_profiles import StoreAdmin as StoreAdmin  # noqa: E402
 from recordings.admin_redaction import AudioMaskAdmin as AudioMaskAdmin  # noqa: E402
 from recordings.admin_redaction import RedactionRulesAdmin as RedactionRulesAdmin  # noqa: E402
+from recordings.admin_requests import CallerRequestAdmin as CallerRequestAdmin  # noqa: E402
 from recordings.admin_search import SpokenTurnAdmin as SpokenTurnAdmin  # noqa: E402

@@ -26,6 +26,7 @@ from recordings.tasks import watch_budgets
 from telephony import shapes
 from telephony.later import after_commit
 from telephony.paging import UpToPaginator
+from telephony.visible import WithinProjects
 
 LEVELS = {budgets.FINE: "success", budgets.WARNED: "warning", budgets.OVER: "danger"}
 LEVEL_WORDS = {budgets.FINE: "Fine", budgets.WARNED: "Nearly spent", budgets.OVER: "Spent"}
@@ -36,7 +37,7 @@ def _one_line(text: str) -> str:
 
 
 @admin.register(CallCost)
-class CallCostAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]
+class CallCostAdmin(LookOnly, WithinProjects, ModelAdmin):  # type: ignore[misc]
     list_display = (
         "caller", "started", "project", "lasted", "spent", "roles", "without_price",
     )  # fmt: skip

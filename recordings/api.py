@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
-from recordings import services, wiring
+from recordings import access_log, services, wiring
+from recordings.access_log import What
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.lifecycle import RecordingState
 from recordings.models import Recording, Transcript
@@ -17,7 +18,7 @@ from recordings.transcripts import segments_of
 from telephony.api.calls import find
 from telephony.api.errors import Problem
 from telephony.api.paging import Id
-from telephony.api.security import key_of, needs
+from telephony.api.security import by, key_of, needs
 
 log = logging.getLogger(__name__)
 router = Router(tags=["Calls"])
@@ -59,6 +60,9 @@ def get_transcript(request: HttpRequest, call_id: Id) -> Any:
     call = find(call_id)
     transcript = Transcript.objects.filter(call=call).first()
     segments = transcript.segments if transcript else segments_of(call)
+    access_log.note(
+        user=None, who=by(request), what=What.TRANSCRIPT, call=call, how="API", request=request
+    )
     return {
         "is_complete": transcript is not None,
         "language": transcript.language if transcript else "",
@@ -91,6 +95,10 @@ def _url(request: HttpRequest, recording: Recording) -> str:
         url = services.playable_url(recording=recording, bucket=wiring.bucket())
     except (StoreUnavailable, StoreRefused, ObjectWrong) as trouble:
         raise Problem(503, str(trouble)) from trouble
+    access_log.note(
+        user=None, who=by(request), what=What.PLAY, call=recording.call_id, how="API",
+        request=request,
+    )  # fmt: skip
     log.info(
         "recording opened",
         extra={

@@ -34,3 +34,7 @@ class BackupTooEarly(RecordingError):
 
 class SoundBroken(RecordingError):
     """A file which cannot be read as sound, or not masked. Trying again will not help."""
+
+
+class RequestRefused(RecordingError):
+    """What a caller asked for cannot be done. The text says why."""

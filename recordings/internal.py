@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from agents.entries import Entry
 from agents.internal import for_workers
-from recordings import consents, journal, pauses, services, wiring
+from recordings import consents, forgetting, journal, pauses, services, wiring
 from recordings.errors import (
     BackupTooEarly,
     BadEntries,
@@ -22,7 +22,10 @@ from recordings.errors import (
 )
 from recordings.lifecycle import RecordingState
 from recordings.models import JournalEntry, Recording
+from recordings.models_keeping import Kind
+from telephony import erased
 from telephony import wiring as telephony
+from telephony.errors import CallErased
 from telephony.models import Call
 
 ROOM = r"[^\s/\x00-\x1f\x7f\ud800-\udfff]{1,128}"
@@ -92,6 +95,8 @@ def take_journal(request: HttpRequest) -> HttpResponse:
         )
     except (BadRequest, BadEntries) as reason:
         return _no(400, reason)
+    except CallErased as reason:
+        return _no(410, reason)
     return JsonResponse({"acked": acked})
 
 
@@ -112,6 +117,8 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
     except BadRequest as reason:
         return _no(400, reason)
     call = Call.objects.filter(room=room).first()
+    if forgetting.is_gone(call, Kind.AUDIO, room=room):
+        return _no(410, CallErased())
     if call is None or not JournalEntry.objects.filter(call=call, journal=name).exists():
         # its journal is on the way: an upload may overtake it
         return _no(503, "This journal has not arrived yet. Try again.")
@@ -137,6 +144,23 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
     )
 
 
+MOST_ROOMS = 500
+
+
+@for_workers
+@require_POST
+def which_are_erased(request: HttpRequest) -> HttpResponse:
+    """A worker has files lying aside, and asks which of their rooms are to be thrown away."""
+    try:
+        rooms = _body(request).get("rooms")
+    except BadRequest as reason:
+        return _no(400, reason)
+    if not isinstance(rooms, list) or len(rooms) > MOST_ROOMS:
+        return _no(400, f"rooms is missing, or has more than {MOST_ROOMS}.")
+    gone = [room for room in rooms if isinstance(room, str) and erased.is_erased(room)]
+    return JsonResponse({"erased": gone})
+
+
 @for_workers
 @require_POST
 def pause_egress(request: HttpRequest) -> HttpResponse:
@@ -159,8 +183,8 @@ def uploaded(request: HttpRequest, pk: int) -> HttpResponse:
         recording = services.close_recording(
             recording_id=pk, bucket=wiring.bucket(), now=timezone.now()
         )
-    except Recording.DoesNotExist:
-        return _no(404, f"There is no recording {pk}.")
+    except Recording.DoesNotExist:  # deleted: whoever offers it again hears whether for good
+        return _no(409, f"There is no recording {pk} (any more). Offer it again.")
     except ObjectWrong as wrong:
         return _no(409, wrong)
     except (StoreUnavailable, StoreRefused) as reason:

@@ -9,11 +9,13 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from agents.entries import END_REASONS, Entry
-from recordings import blind, consents, intake, services, spoken, tasks
+from recordings import blind, consents, forgetting, intake, services, spoken, tasks
 from recordings.errors import BadEntries
 from recordings.models import JournalEntry
+from recordings.models_keeping import Kind
 from telephony import orders, outbound_ends
 from telephony import services as telephony
+from telephony.errors import CallErased
 from telephony.later import after_commit
 from telephony.lifecycle import CallState
 from telephony.models import Call
@@ -29,13 +31,16 @@ def take_entries(*, journal: str, room: str, entries: Sequence[Entry], now: date
     """Store entries; return up to which number this journal is complete, -1 for not at all.
 
     May be repeated: what is known already is left alone and has no effect a second time.
-    Raises BadEntries for another room's or another journal's entries.
+    Raises BadEntries for another room's or another journal's entries, CallErased for what was
+    deleted and must not come back.
     """
     if not telephony.is_ours(room):
         raise BadEntries(f"Room {room!r} was not made by one of our rules.")
     call = _call(room, entries, now)
     Call.objects.select_for_update().get(pk=call.pk)  # one delivery at a time, else two may block
     _check_owner(journal, call)
+    if forgetting.is_forgotten(call, Kind.TRANSCRIPT):
+        raise CallErased
     known = set(JournalEntry.objects.filter(journal=journal).values_list("n", flat=True))
     fresh = [entry for entry in sorted(entries, key=lambda e: e.n) if entry.n not in known]
     redacting = intake.Blind(blind.rules_of(call.project))

@@ -226,6 +226,13 @@ from recordings.models_costs import MonthlyCost as MonthlyCost  # noqa: E402
 from recordings.models_costs import OwnServers as OwnServers  # noqa: E402
 from recordings.models_costs import ProjectBudget as ProjectBudget  # noqa: E402
 from recordings.models_costs import TurnFigure as TurnFigure  # noqa: E402
+from recordings.models_keeping import AccessLog as AccessLog  # noqa: E402
+from recordings.models_keeping import CallerRequest as CallerRequest  # noqa: E402
+from recordings.models_keeping import DeleteAgain as DeleteAgain  # noqa: E402
+from recordings.models_keeping import Forgotten as Forgotten  # noqa: E402
+from recordings.models_keeping import KeepProgress as KeepProgress  # noqa: E402
+from recordings.models_keeping import KeepRule as KeepRule  # noqa: E402
+from recordings.models_keeping import PutOff as PutOff  # noqa: E402
 from recordings.models_parts import RecordingPart as RecordingPart  # noqa: E402
 from recordings.models_profiles import ProfileUse as ProfileUse  # noqa: E402
 from recordings.models_profiles import RecordingProfile as RecordingProfile  # noqa: E402

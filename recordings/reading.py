@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 from django.urls import reverse
 
 from agents.models import PublishedPlan
-from recordings import latency, legs, money, page, part_list
+from recordings import forgetting, latency, legs, money, page, part_list
 from recordings.lifecycle import OPEN_STATES as RECORDING_OPEN
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, JournalEntry, Recording, Transcript, TurnFigure
@@ -39,6 +39,7 @@ RECORDING_WORDS = {
     RecordingState.SKIPPED: "There is no recording: the call was never answered.",
     RecordingState.FAILED: "The recording failed.",
 }
+NOT_READ = "You may see that there was a call, but not what was said in it."
 Viewer = AbstractBaseUser | AnonymousUser
 
 
@@ -86,7 +87,9 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
     transcript: Transcript | None = getattr(call, "transcript", None)
     is_open = call.ended_at is None
     play_url = _play_url(recording, viewer)
-    lines = _lines(call, recording, transcript, audible=bool(play_url))
+    may_read = may(viewer, "recordings.view_transcript")
+    lines = _lines(call, recording, transcript, audible=bool(play_url)) if may_read else []
+    deleted = forgetting.words(call)
     is_live = is_open or _is_pending(call, recording, transcript, now)
     return CallPage(
         call=call,
@@ -95,7 +98,7 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         project=_project(call, viewer),
         plan=_plan(call, viewer),
         duration=duration(call, now=now),
-        recording_words=recording_words(recording, is_open=is_open),
+        recording_words=_sound_words(recording, deleted, is_open=is_open),
         recording_failed=recording is not None and recording.state == RecordingState.FAILED,
         play_url=play_url,
         parts=part_list.shown(recording, may_hear=may(viewer, "recordings.view_recording")),
@@ -107,7 +110,9 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
         is_live=is_live,
         cost=_cost(call),
         unanswered="not yet" if is_open else "never",
-        empty_words=_empty_words(is_open=is_open, is_live=is_live),
+        empty_words=(deleted or _empty_words(is_open=is_open, is_live=is_live))
+        if may_read
+        else NOT_READ,
         legs=legs.of(call),
     )
 
@@ -118,6 +123,12 @@ def duration(call: Call, *, now: datetime | None = None) -> str:
     if end is None:
         return ""
     return page.clock(round((end - call.started_at).total_seconds() * 1000))
+
+
+def _sound_words(recording: Recording | None, deleted: str, *, is_open: bool) -> str:
+    if recording is None and deleted:
+        return deleted
+    return f"{recording_words(recording, is_open=is_open)} {deleted}".strip()
 
 
 def recording_words(recording: Recording | None, *, is_open: bool) -> str:

@@ -11,7 +11,7 @@ from recordings import backups, consents, layout, masking, stores
 from recordings.choices import CONTENT_TYPES, EXTENSIONS, Format
 from recordings.errors import ObjectWrong, SecondRecording
 from recordings.lifecycle import RecordingState, sources
-from recordings.models import JournalEntry, Recording
+from recordings.models import Forgotten, JournalEntry, Recording
 from recordings.storage import Bucket, UploadLink
 from recordings.transcripts import ANYWAY_S
 from telephony import events
@@ -35,7 +35,7 @@ def want_recording(*, call_id: int, now: datetime) -> Recording | None:
     """The row which says that a call is to be recorded, if its plan says so. May be repeated."""
     call = Call.objects.select_related("project").get(pk=call_id)
     recorder = _recorder_of(call)
-    if not recorder:
+    if not recorder or Forgotten.objects.filter(call=call, audio_claimed_at__isnull=False).exists():
         return None
     plan = published_plan(digest=call.plan_digest)
     if plan and consents.holds_back(call, plan):

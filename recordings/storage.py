@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
@@ -17,8 +18,10 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
+from recordings.storage_whole import Whole, WholeBucket
 
 UPLOAD_LINK_S = 600
 PLAY_LINK_S = 300
@@ -38,7 +41,7 @@ class UploadLink:
     headers: dict[str, str]  # the upload is refused without exactly these
 
 
-class Bucket(Protocol):
+class Bucket(WholeBucket, Protocol):
     def ensure(self) -> None: ...
     def upload_link(self, key: str, *, size: int, sha256: str, content_type: str) -> UploadLink: ...
     def play_link(self, key: str, *, content_type: str) -> str: ...
@@ -51,7 +54,7 @@ class Bucket(Protocol):
     def put(self, key: str, source: Path, *, sha256: str, content_type: str) -> None: ...
 
 
-class S3Bucket:
+class S3Bucket(Whole):
     """One bucket. Each call waits at most a few seconds; retries are the tasks' business."""
 
     def __init__(
@@ -220,6 +223,18 @@ class S3Bucket:
                 ChecksumSHA256=checksum,
                 **self._sse,
             )
+
+    @contextmanager
+    def _guard(self, key: str = "") -> Iterator[None]:
+        with _our_errors(self._name, self._named):
+            try:
+                yield
+            except ClientError as reason:
+                if not key or _code(reason) not in _ABSENT:
+                    raise
+                raise ObjectWrong(f"{key} is not in the bucket.") from reason
+            except (OSError, HTTPError, Boto3Error) as reason:  # while a body is on its way
+                raise StoreUnavailable("The object store broke off in the middle.") from reason
 
     def _require_bucket(self) -> None:
         try:

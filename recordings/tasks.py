@@ -194,3 +194,8 @@ def _mask(now: datetime) -> None:
     due = AudioMask.objects.due(claimed_before=lost).order_by("pk")
     for recording_id in due.values_list("recording", flat=True)[:100]:
         mask_recording.delay(recording_id=recording_id)
+
+
+from recordings.tasks_keeping import keep as keep  # noqa: E402
+from recordings.tasks_keeping import sweep_requests as sweep_requests  # noqa: E402
+from recordings.tasks_keeping import work_request as work_request  # noqa: E402

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from agents.services import published_plan
 from recordings import blind, spoken
-from recordings.models import JournalEntry, Transcript
+from recordings.models import Forgotten, JournalEntry, Transcript
 from recordings.tally import tally
 from telephony import events
 from telephony.models import Call
@@ -22,6 +22,9 @@ def build_transcript(*, call_id: int, now: datetime) -> Transcript | None:
     call = Call.objects.filter(pk=call_id).first()
     if call is None or not _is_due(call, now):
         return None
+    if Forgotten.objects.filter(call=call, transcript_at__isnull=False).exists():
+        # its journal is gone; an empty one says that nothing is to be built
+        return Transcript.objects.get_or_create(call=call, defaults={"built_at": now})[0]
     blind.mask_entries(call_id=call_id)
     segments = segments_of(call)
     transcript = _store(call, segments, now)

@@ -13,11 +13,13 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from recordings import parts, reading, stores, wiring
+from recordings import access_log, parts, reading, stores, wiring
+from recordings.access_log import What
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.lifecycle import RecordingState
 from recordings.models import Recording, RecordingPart
 from telephony.models import Call
+from telephony.visible import within_projects
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,12 @@ log = logging.getLogger(__name__)
 def play(request: HttpRequest, pk: int) -> HttpResponse:
     """Sends the browser to a link which is good for five minutes. Every use is logged."""
     _require(request, "recordings.view_recording")
-    recording = get_object_or_404(Recording.objects.select_related("call", "store"), pk=pk)
+    recording = get_object_or_404(
+        Recording.objects.filter(within_projects(request.user, "call__")).select_related(
+            "call", "store"
+        ),
+        pk=pk,
+    )
     if recording.state != RecordingState.STORED:
         words = reading.recording_words(recording, is_open=recording.call.ended_at is None)
         return _unavailable(request, recording, words, status=404)
@@ -70,12 +77,20 @@ def play_part(request: HttpRequest, pk: int, n: int) -> HttpResponse:
 def fragment(request: HttpRequest, pk: int) -> HttpResponse:
     """The inside of the call page, for a page which is open already."""
     _require(request, "telephony.view_call")
-    return render(request, "recordings/call_fragment.html", {"page": page_of(request, pk)})
+    page = page_of(request, pk)
+    if page.lines:  # the page asks again and again while a call is on
+        access_log.note_look(
+            user=request.user, what=What.TRANSCRIPT, call=page.call, request=request
+        )
+    return render(request, "recordings/call_fragment.html", {"page": page})
 
 
 def page_of(request: HttpRequest, pk: int) -> reading.CallPage:
     call = get_object_or_404(
-        Call.objects.select_related("project", "recording", "transcript"), pk=pk
+        Call.objects.select_related("project", "recording", "transcript", "forgotten").filter(
+            within_projects(request.user)
+        ),
+        pk=pk,
     )
     return reading.call_page(call=call, viewer=request.user, now=timezone.now())
 
@@ -100,6 +115,7 @@ def _require(request: HttpRequest, permission: str) -> None:
 
 
 def _log_access(request: HttpRequest, recording: Recording) -> None:
+    access_log.note(user=request.user, what=What.PLAY, call=recording.call_id, request=request)
     log.info(
         "recording opened",
         extra={

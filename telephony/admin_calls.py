@@ -13,6 +13,7 @@ from django.utils import timezone
 from telephony import directory, endings, transfers
 from telephony.errors import TransferNotAllowed
 from telephony.models import Call, Destination
+from telephony.visible import within_projects
 
 MAY = "telephony.change_call"
 
@@ -67,7 +68,7 @@ class CallControls:
 def _call(request: HttpRequest, pk: int) -> Call:
     if not request.user.has_perm(MAY):
         raise PermissionDenied
-    return get_object_or_404(Call, pk=pk)
+    return get_object_or_404(Call.objects.filter(within_projects(request.user)), pk=pk)
 
 
 def _transfer(request: HttpRequest, pk: int) -> bool:

@@ -11,6 +11,7 @@ from telephony import carrier_hooks, carriers
 from telephony.forms_carriers import CarrierHookForm
 from telephony.models import CarrierCall, CarrierHook
 from telephony.paging import UpToPaginator
+from telephony.visible import WithinProjects
 
 FINE, QUIET, REFUSED, OFF = "Heard", "Not heard yet", "Refused lately", "Switched off"
 
@@ -63,9 +64,10 @@ class CarrierHookAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(CarrierCall)
-class CarrierCallAdmin(LookOnly, ModelAdmin):  # type: ignore[misc]
+class CarrierCallAdmin(LookOnly, WithinProjects, ModelAdmin):  # type: ignore[misc]
     """What carriers told of their calls, also of those which are not ours: look only."""
 
+    to_project = "call__"
     when_empty = "No carrier has told of a call yet. Carrier hooks say what to enter there."
     list_display = (
         "heard_at", "kind", "caller", "called", "state", "status", "sip_status", "cause", "words",

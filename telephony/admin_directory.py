@@ -10,6 +10,7 @@ from telephony import directory, shapes
 from telephony.admin_history import History
 from telephony.forms_directory import DestinationForm
 from telephony.models import Destination, TransferOrder
+from telephony.visible import WithinProjects
 
 
 @admin.register(Destination)
@@ -51,9 +52,10 @@ class DestinationAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(TransferOrder)
-class TransferOrderAdmin(LookOnly, History, ModelAdmin):  # type: ignore[misc]
+class TransferOrderAdmin(LookOnly, History, WithinProjects, ModelAdmin):  # type: ignore[misc]
     """Who sent which call where, and what became of it. History: look, never touch."""
 
+    to_project = "call__"
     when_empty = "Nobody has sent a call on from its page so far."
     list_display = ("at", "by", "destination", "call", "state", "outcome")
     list_select_related = ("destination", "call")

@@ -15,6 +15,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from telephony import entrance, hours, shapes
+from telephony.admin_holds import KeepsHeld
 from telephony.admin_numbers import FindsNumbers
 from telephony.forms_entrance import CallerRuleForm, EntranceForm, ScheduleForm, day
 from telephony.hours import Hours
@@ -112,7 +113,7 @@ class EntranceInline(StackedInline):  # type: ignore[misc]
 
 
 @admin.register(CallerRule)
-class CallerRuleAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+class CallerRuleAdmin(KeepsHeld, FindsNumbers, ModelAdmin):  # type: ignore[misc]
     when_empty = "Everybody may call. Add whom to block, or whom to let in always."
     form = CallerRuleForm
     fields = ("kind", "typed", "is_prefix", "number", "priority", "note", "expires_at")

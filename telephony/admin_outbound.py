@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from telephony import batches, outbound, shapes
 from telephony.admin_history import History
+from telephony.admin_holds import KeepsHeld
 from telephony.admin_numbers import FindsNumbers
 from telephony.errors import CallNotAllowed
 from telephony.forms_outbound import (
@@ -32,6 +33,7 @@ from telephony.forms_outbound import (
 from telephony.models import Batch, DestinationRule, DoNotCall, OutboundCall, OutboundProfile
 from telephony.models_outbound import OutboundState
 from telephony.paging import UpToPaginator
+from telephony.visible import WithinProjects
 
 CALL = "telephony.add_outboundcall"
 COLOURS = {
@@ -71,7 +73,7 @@ class DestinationRuleAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(DoNotCall)
-class DoNotCallAdmin(FindsNumbers, ModelAdmin):  # type: ignore[misc]
+class DoNotCallAdmin(KeepsHeld, FindsNumbers, ModelAdmin):  # type: ignore[misc]
     when_empty = "Numbers written here are never called, by no project and no batch."
     form = DoNotCallForm
     list_display = ("readable", "reason", "since")
@@ -105,7 +107,7 @@ class OutboundProfileAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(OutboundCall)
-class OutboundCallAdmin(FindsNumbers, History, ModelAdmin):  # type: ignore[misc]
+class OutboundCallAdmin(FindsNumbers, History, WithinProjects, ModelAdmin):  # type: ignore[misc]
     when_empty = "Nobody has been called. “Call”, above, calls one person; a batch calls many."
     list_display = (
         "number", "project_name", "state_shown", "end", "who", "attempts", "asked", "batch",
@@ -215,7 +217,7 @@ class OutboundCallAdmin(FindsNumbers, History, ModelAdmin):  # type: ignore[misc
 
 
 @admin.register(Batch)
-class BatchAdmin(ModelAdmin):  # type: ignore[misc]
+class BatchAdmin(WithinProjects, ModelAdmin):  # type: ignore[misc]
     when_empty = "A batch calls the numbers of a CSV file, at the pace and hours you set."
     form = BatchForm
     list_display = ("name", "project", "state_shown", "per_minute", "lines", "created_at")

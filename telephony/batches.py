@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count
 
-from telephony import dialling, numberlist, outbound, outbound_checks, tasks
+from telephony import dialling, erased, numberlist, outbound, outbound_checks, tasks
 from telephony.dialling import Destination
 from telephony.later import after_commit
 from telephony.models import Batch, DestinationRule, DoNotCall, OutboundCall
@@ -76,6 +76,7 @@ def _listed(numbers: list[str]) -> set[str]:
     for begin in range(0, len(numbers), _CHUNK):
         part = numbers[begin : begin + _CHUNK]
         found |= set(DoNotCall.objects.filter(number__in=part).values_list("number", flat=True))
+        found |= set(erased.suppressed(part))
     return found
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 
 from agents import seal
-from telephony import hook_door, hook_signature
+from telephony import holds, hook_door, hook_signature
 from telephony.hook_door import Outcome
 from telephony.models import Delivery, OutgoingEvent, Subscription
 from telephony.models_outgoing import DeliveryState
@@ -148,6 +148,8 @@ def replay(rows: QuerySet[Delivery], *, now: datetime) -> list[int]:
 def forget_old(*, now: datetime, most: int = 5000) -> int:
     """Events of more than 30 days ago, with their deliveries; the rest next time."""
     old = OutgoingEvent.objects.filter(created_at__lt=now - KEPT).order_by("created_at")
+    if held := holds.in_force(now):
+        old = old.exclude(pk__in=OutgoingEvent.objects.filter(held.of_calls("call__")))
     ids = list(old.values_list("pk", flat=True)[:most])
     Delivery.objects.filter(event__in=ids).delete()
     deleted, _ = OutgoingEvent.objects.filter(pk__in=ids).delete()

@@ -13,6 +13,17 @@ class GatewayRefused(TelephonyError):
     """LiveKit answered and said no. Trying again will not help."""
 
 
+class CallErased(TelephonyError):
+    """Everything about this call was erased, and nothing about it may be stored again."""
+
+    def __init__(self) -> None:
+        super().__init__("This call was erased. Throw away what is left of it.")
+
+
+class Held(TelephonyError):
+    """A legal hold keeps this. The text says which."""
+
+
 class EdgeUnavailable(TelephonyError):
     """The SIP edge did not answer, or not as expected. Trying again later may work."""
 

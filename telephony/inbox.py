@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 
-from telephony import events
+from telephony import erased, events
 from telephony.models import InboundEvent
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,9 @@ def handle_event(*, pk: int, now: datetime) -> bool:
             event = mine.filter(pk=pk).first()  # none: somebody is at it
             if event is None or event.handled_at:
                 return False
+            if erased.is_of_erased(event.payload):
+                mine.filter(pk=pk).update(payload={}, handled_at=now, error="")
+                return True
             events.emit(event.name, payload=event.payload)
             InboundEvent.objects.filter(pk=pk).update(handled_at=now, error="")
     except Exception as reason:

@@ -260,6 +260,10 @@ from telephony.models_entrance import CallerRule as CallerRule  # noqa: E402
 from telephony.models_entrance import Entrance as Entrance  # noqa: E402
 from telephony.models_hours import Schedule as Schedule  # noqa: E402
 from telephony.models_ingress import Ingress as Ingress  # noqa: E402
+from telephony.models_keeping import ErasedName as ErasedName  # noqa: E402
+from telephony.models_keeping import LegalHold as LegalHold  # noqa: E402
+from telephony.models_keeping import ProjectLimit as ProjectLimit  # noqa: E402
+from telephony.models_keeping import SuppressedNumber as SuppressedNumber  # noqa: E402
 from telephony.models_legs import Leg as Leg  # noqa: E402
 from telephony.models_outbound import Batch as Batch  # noqa: E402
 from telephony.models_outbound import DestinationRule as DestinationRule  # noqa: E402

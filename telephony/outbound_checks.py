@@ -7,7 +7,7 @@ from datetime import datetime
 from django.conf import settings
 
 from agents.models import Project
-from telephony import caps, dialling, services, shapes
+from telephony import caps, dialling, erased, services, shapes
 from telephony.dialling import Destination
 from telephony.errors import CallNotAllowed
 from telephony.models import DestinationRule, DoNotCall, SyncState, Trunk
@@ -70,6 +70,11 @@ def not_listed(number: str) -> None:
         raise CallNotAllowed(
             f"{number} is on the do-not-call list since {listed.since:%Y-%m-%d}{why}. "
             f"Do not call; take it off only if the person asks for it."
+        )
+    if since := erased.suppressed([number]).get(number):
+        raise CallNotAllowed(
+            f"{number} was on the do-not-call list since {since:%Y-%m-%d}, and its owner had "
+            f"everything about him erased. Do not call."
         )
 
 

@@ -7,27 +7,33 @@ and are found without an index on their moments, which every hook would have to 
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
 
-from telephony.models import CarrierCall, InboundEvent
+from telephony import holds
+from telephony.models import Call, CarrierCall, InboundEvent
 
 CHUNK = 1000  # rows deleted by one statement: nobody waits long for its locks
 MOST = 50  # chunks of one run
 
 
 def forget_old(*, now: datetime) -> bool:
-    """Handled events (others are still somebody's work) and carriers' calls. Whether there is
-    more to delete: then run it again."""
+    """Handled events (others are still somebody's work) and carriers' calls, but what a legal hold
+    keeps. Whether there is more to delete: then run it again."""
     hooks = now - timedelta(days=settings.HOOKS_KEEP_DAYS)
     calls = now - timedelta(days=settings.CARRIER_CALLS_KEEP_DAYS)
-    more_hooks = _forget(
-        InboundEvent.objects.all(),
-        InboundEvent.objects.filter(received_at__lt=hooks, handled_at__isnull=False),
-        hooks, "received_at",
-    )  # fmt: skip
-    more_calls = _forget(
-        CarrierCall.objects.all(), CarrierCall.objects.filter(heard_at__lt=calls), calls, "heard_at"
-    )
+    old_hooks = InboundEvent.objects.filter(received_at__lt=hooks, handled_at__isnull=False)
+    old_calls = CarrierCall.objects.filter(heard_at__lt=calls)
+    if held := holds.in_force(now):
+        rooms = list(Call.objects.filter(held.of_calls()).values_list("room", flat=True))
+        room = Coalesce(
+            KT("payload__room__name"), Value("", TextField())
+        )  # of a NULL, SQL excludes everything
+        old_hooks = old_hooks.alias(room=room).exclude(room__in=rooms)
+        old_calls = old_calls.exclude(pk__in=CarrierCall.objects.filter(held.of_calls("call__")))
+    more_hooks = _forget(InboundEvent.objects.all(), old_hooks, hooks, "received_at")
+    more_calls = _forget(CarrierCall.objects.all(), old_calls, calls, "heard_at")
     return more_hooks or more_calls
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from agents.models import Project, PublishedPlan
-from telephony import events, lifecycle
+from telephony import erased, events, lifecycle
 from telephony.lifecycle import CallState
 from telephony.models import (
     NO_RULE_PREFIX,
@@ -50,7 +50,9 @@ def note_unknown_number(
     """A call which is over before it began, for the supervisor's list. Noting it again is fine.
 
     It was never open, so nobody is told to record it. That it is over makes its empty transcript.
+    Raises CallErased.
     """
+    erased.refuse(room)
     call, is_new = Call.objects.get_or_create(
         room=room,
         defaults={
@@ -85,10 +87,16 @@ def ensure_call(
     trunk_remote_id: str = "",
     plan_digest: str = "",
 ) -> Call:
-    """The call of `room`; created if nobody spoke of it before, completed with what is new."""
-    call, is_new = Call.objects.get_or_create(
-        room=room, defaults={"started_at": at, "last_seen_at": at}
-    )
+    """The call of `room`; created if nobody spoke of it before, completed with what is new.
+
+    Raises CallErased for a call whose caller had everything about it erased.
+    """
+    call, is_new = Call.objects.filter(room=room).first(), False
+    if call is None:
+        erased.refuse(room)
+        call, is_new = Call.objects.get_or_create(
+            room=room, defaults={"started_at": at, "last_seen_at": at}
+        )
     known = {
         "sip_call_id": sip_call_id,
         "room_sid": room_sid,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db.models.functions import Coalesce
 
-from telephony import legs, lifecycle, overflow, services, sync
+from telephony import erased, legs, lifecycle, overflow, services, sync
 from telephony.errors import GatewayRefused, GatewayUnavailable
 from telephony.gateway import Gateway
 from telephony.lifecycle import CallState
@@ -51,6 +51,9 @@ def _reconcile(room: LiveRoom, call: Call | None, now: datetime, gateway: Gatewa
 
 def _adopt(room: LiveRoom, now: datetime, gateway: Gateway) -> Call | None:
     """A call of which no hook has told."""
+    if erased.is_erased(room.name):
+        gateway.delete_room(room=room.name)
+        return None
     callers = _callers(gateway.list_participants(room=room.name))
     if not callers:
         return None

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from agents.entries import Entry
-from agents.worker import journal, leftovers, spool
+from agents.worker import forgetting, journal, spool
 from agents.worker.config import Config
-from agents.worker.desk import Desk, DeskAway, DeskRefused
+from agents.worker.desk import Desk, DeskAway, DeskForgets, DeskRefused
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ BATCH = 200
 ORPHAN_AFTER_S = 2.0
 LONGEST_WAIT_S = 15.0
 TIDY_S = 20.0
+ASIDE_S = 600.0  # between two questions about what was put aside
 
 
 class Courier:
@@ -41,22 +42,21 @@ class Courier:
         self._orphan_check: dict[Path, float] = {}  # when to look next whether its writer lives
 
     async def run(self) -> None:
-        tidy = 0.0
+        tidy = aside = 0.0  # when to tidy, and to ask about what was put aside (monotonic)
         while True:
             try:
                 self.look()
                 if time.monotonic() >= tidy:
                     tidy = time.monotonic() + TIDY_S
                     await asyncio.to_thread(self._tidy)
+                if time.monotonic() >= aside:
+                    aside = time.monotonic() + ASIDE_S
+                    await forgetting.look_aside(self._config, self._desk)
+            except (DeskAway, DeskRefused):
+                aside = time.monotonic() + LONGEST_WAIT_S
             except Exception:
                 log.exception("The courier stumbled; it goes on")
             await asyncio.sleep(LOOK_S)
-
-    def _tidy(self) -> None:
-        """Recordings which a full disk kept from the spool; and leftovers, before it is full."""
-        leftovers.keep_free(self._config)
-        for job in spool.stranded(self._config):
-            spool.salvage(self._config, job)
 
     async def flush(self, *, timeout_s: float) -> None:
         """Deliver what can be delivered at once; for stopping."""
@@ -149,6 +149,9 @@ class Courier:
         while batch := [entry.to_dict() for entry in entries if entry.n > acked][:BATCH]:
             try:
                 now = await self._desk.journal(journal=path.stem, room=room, entries=batch)
+            except DeskForgets:
+                forgetting.throw_away(self._config, path.stem)
+                return None
             except DeskRefused as reason:
                 self._put_aside(path, reason)
                 return None
@@ -183,6 +186,9 @@ class Courier:
                 target = answer["upload"]
                 await self._desk.put(target["url"], target["headers"], sound)
                 await self._desk.uploaded(int(answer["id"]))
+        except DeskForgets:
+            forgetting.throw_away(self._config, path.stem)
+            return
         except DeskRefused as reason:
             if reason.status == 409:  # the object did not arrive whole: put it again
                 raise DeskAway(str(reason)) from reason

@@ -8,6 +8,7 @@ import aiohttp
 
 TIMEOUT_S = 5.0
 UPLOAD_TIMEOUT_S = 120.0
+GONE = 410
 
 
 class DeskAway(Exception):
@@ -20,6 +21,10 @@ class DeskRefused(Exception):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(f"The control plane refused ({status}): {reason}")
         self.status = status
+
+
+class DeskForgets(DeskRefused):
+    """This call was erased, or is kept no longer: what is left of it is to be thrown away."""
 
 
 class Desk:
@@ -61,6 +66,11 @@ class Desk:
 
     async def uploaded(self, recording_id: int) -> None:
         await self._json("POST", f"/internal/recordings/{recording_id}/uploaded", {})
+
+    async def erased(self, rooms: list[str]) -> list[str]:
+        """Which of these rooms' calls were erased."""
+        found = await self._json("POST", "/internal/erased", {"rooms": rooms})
+        return [str(room) for room in found.get("erased", [])]
 
     async def may_transfer(self, question: dict[str, Any]) -> dict[str, Any]:
         """`{"room", "destination"}`, or `{"room", "order"}`, which also takes the order."""
@@ -124,6 +134,8 @@ class Desk:
                 text = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as reason:
             raise DeskAway("The control plane does not answer.") from reason
+        if answer.status == GONE:
+            raise DeskForgets(GONE, text.decode(errors="replace")[:300])
         if answer.status in {400, 404, 409, 413, 422}:
             raise DeskRefused(answer.status, text.decode(errors="replace")[:300])
         if answer.status >= 300:

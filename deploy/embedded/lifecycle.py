@@ -86,6 +86,7 @@ def _start(home: Home) -> None:
     manage(home, "migrate", "--noinput", title="database")
     _ready(home, by_name["redis"], by_name["s3"])
     manage(home, "makebucket", title="bucket")
+    manage(home, "makeroles", title="roles")
     manage(home, "loadprices", title="prices")
     manage(home, "demoproject", title="demo project")
     _begin(home, "livekit-server", "web")

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0005_menus'),
-        ('recordings', '0004_spoken'),
+        ('recordings', '0006_keeping'),
         ('telephony', '0017_ingress'),
     ]
 

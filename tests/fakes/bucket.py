@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from recordings import storage
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.storage import StoredObject, UploadLink
+from recordings.storage_whole import DOWNLOAD_LINK_S, Listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,31 @@ class FakeBucket:
         if hashlib.sha256(body).hexdigest() != sha256:
             raise StoreRefused("The object store refused (BadDigest) in bucket recordings.")
         self.objects[key] = body
+
+    # --- whole objects --------------------------------------------------------------------------
+
+    def list_objects(self, prefix: str) -> Iterator[Listed]:
+        self._reach()
+        for key in sorted(self.objects):
+            if key.startswith(prefix):
+                yield Listed(key=key, size=len(self.objects[key]))
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        self._reach()
+        if key not in self.objects:
+            raise ObjectWrong(f"{key} is not in the bucket.")
+        yield self.objects[key]
+
+    def put_large(self, key: str, file: Path, *, content_type: str) -> None:
+        self._reach()
+        self.objects[key] = file.read_bytes()
+
+    def download_link(self, key: str, *, name: str, content_type: str) -> str:
+        headers = {
+            "content-type": content_type,
+            "content-disposition": f'attachment; filename="{name}"',
+        }
+        return self._link("GET", key, DOWNLOAD_LINK_S, headers)
 
     # --- plain HTTP, as worker and browser use it -------------------------------------------------
 

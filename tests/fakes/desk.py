@@ -30,6 +30,7 @@ class FakeDesk:
         self.lost_answers = 0  # so many answers to journals get lost after they were stored
         self.store_away = False
         self.refuses_journals = False
+        self.erased: set[str] = set()  # rooms
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -59,6 +60,7 @@ class FakeDesk:
         app.router.add_post("/internal/entrance", self._entrance)
         app.router.add_post("/internal/outbound/{id}/claim", self._claim)
         app.router.add_post("/internal/journal", self._journal)
+        app.router.add_post("/internal/erased", self._which_are_erased)
         app.router.add_post("/internal/recordings", self._recording)
         app.router.add_post("/internal/recordings/{id}/uploaded", self._uploaded)
         app.router.add_put("/store/{id}", self._put)
@@ -121,6 +123,8 @@ class FakeDesk:
             entries = [Entry.from_dict(raw) for raw in said["entries"]]
         except (ValueError, KeyError) as reason:
             return web.json_response({"error": str(reason)}, status=400)
+        if said["room"] in self.erased:
+            return web.json_response({"error": "erased"}, status=410)
         if self.refuses_journals:
             return web.json_response({"error": "malformed"}, status=400)
         held = self.entries.setdefault(said["journal"], {})
@@ -135,8 +139,14 @@ class FakeDesk:
             acked += 1
         return web.json_response({"acked": acked})
 
+    async def _which_are_erased(self, request: web.Request) -> web.Response:
+        rooms = (await request.json())["rooms"]
+        return web.json_response({"erased": [room for room in rooms if room in self.erased]})
+
     async def _recording(self, request: web.Request) -> web.Response:
         facts = await request.json()
+        if facts["room"] in self.erased:
+            return web.json_response({"error": "erased"}, status=410)
         number = next(
             (n for n, r in self.recordings.items() if r["journal"] == facts["journal"]), None
         )

@@ -60,8 +60,8 @@ def staff(*permissions: str, name: str = "ann") -> User:
 
 @pytest.fixture
 def reader(client):
-    """A browser of somebody who may see calls, and nothing else."""
-    client.force_login(staff("telephony.view_call"))
+    """A browser of somebody who may see and read calls, and nothing else."""
+    client.force_login(staff("telephony.view_call", "recordings.view_transcript"))
     return client
 
 

@@ -295,9 +295,9 @@ def test_without_the_token_nothing_is_offered_or_stored(call, post):
     assert post(f"recordings/{only().pk}/uploaded", "{}", token="guess").status_code == 401
 
 
-def test_an_unknown_recording_cannot_be_reported(post, bucket):
+def test_a_recording_which_was_deleted_meanwhile_is_to_be_offered_again(post, bucket):
     answer = post("recordings/4711/uploaded", "{}")
-    assert answer.status_code == 404
+    assert answer.status_code == 409
     assert "4711" in answer.json()["error"]
 
 
