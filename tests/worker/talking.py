@@ -29,7 +29,9 @@ def light(**changes: Any) -> CallPlan:
         provider="openai-llm", options={"base_url": "http://127.0.0.1:9/v1"},
         sealed_key=seal("k-test", keys=SEAL),
     )  # fmt: skip
-    return a_plan(**{"faq": (), "llm": (mind,), "speed": Speed(prewarm=False)} | changes)
+    return a_plan(
+        **{"faq": (), "llm": (mind,), "speed": Speed(prewarm=False, faq_cache=False)} | changes
+    )
 
 
 class Loudspeaker:
