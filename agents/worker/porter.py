@@ -79,12 +79,12 @@ class Porter:
         """Whether the caller comes to the bot, who may ask him something."""
         return self.decision.action == "answer"
 
-    def is_recorded(self, plan: CallPlan | None) -> bool:
+    def is_recorded(self, plan: CallPlan | None, *, talks: bool) -> bool:
         """By us: also beside an egress, which may be refused, late or dead. A message which nobody
         hears is none: voicemail is always recorded here, and who leaves one knows it. Where callers
         have to be told or asked, one to whom nobody speaks is not recorded."""
         asks = plan is not None and plan.consent.mode != "none"
-        asked = plan is not None and plan.record and (self.talks or not asks)
+        asked = plan is not None and plan.record and (talks or not asks)
         return asked or self.decision.action == "voicemail"
 
     async def serve(

@@ -268,7 +268,7 @@ class PhoneCall:
         self._answered = (now, self._journal.ms())
         self._picked_up.set()
         plan, talks = self._cast.plan, self._porter.talks and not self._gave_up
-        wanted = self._porter.is_recorded(plan)
+        wanted = self._porter.is_recorded(plan, talks=talks)
         self._taping.answered(plan, self._cast.bot, wanted=wanted, talks=talks)
         if self._gave_up:  # an apology follows, no greeting
             pass

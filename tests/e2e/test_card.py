@@ -17,7 +17,7 @@ from tests.e2e.ears import Ears
 from tests.e2e.stack import Stack, eventually
 from tests.fakes.tokeniser import SECRET, FakeTokeniser
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 NUMBER = "+12025550145"
 PAYING, REFUSING = "+12025550146", "+12025550147"

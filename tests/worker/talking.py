@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from livekit import rtc
 
-from agents.plan import CallPlan
+from agents.plan import CallPlan, Speed, Stage
+from agents.seal import seal
 from agents.worker import prepare
 from agents.worker.chain.members import Carefree
 from agents.worker.conversation import Conversation
@@ -16,9 +18,20 @@ from agents.worker.journal import Journal, read
 from agents.worker.line import RATE, Ear, Mouth
 from tests.fakes.desk import wait_until
 from tests.worker.engines import SEAL
-from tests.worker.plan import on_the_phone
+from tests.worker.plan import a_plan, on_the_phone
 
 PIECE = 320
+
+
+def light(**changes: Any) -> CallPlan:
+    """A plan which is soon prepared: nobody looks for the meaning of a sentence in it."""
+    mind = Stage(
+        provider="openai-llm", options={"base_url": "http://127.0.0.1:9/v1"},
+        sealed_key=seal("k-test", keys=SEAL),
+    )  # fmt: skip
+    return a_plan(
+        **{"faq": (), "llm": (mind,), "speed": Speed(prewarm=False, faq_cache=False)} | changes
+    )
 
 
 class Loudspeaker:
