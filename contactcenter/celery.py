@@ -33,6 +33,7 @@ app.conf.update(
         },
         "make calls which are due": {"task": "telephony.tasks.sweep_outbound", "schedule": 5.0},
         "see to recordings and transcripts": {"task": "recordings.tasks.sweep", "schedule": 10.0},
+        "go on after calls": {"task": "recordings.tasks.sweep_after", "schedule": 10.0},
         "send webhooks which are due": {
             "task": "telephony.tasks.sweep_deliveries",
             "schedule": 10.0,
@@ -42,6 +43,10 @@ app.conf.update(
         "forget old hooks": {
             "task": "telephony.tasks.forget_hooks",
             "schedule": crontab(hour="3", minute="10"),
+        },
+        "forget steps after calls": {
+            "task": "recordings.tasks.forget_steps",
+            "schedule": crontab(minute="20"),
         },
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},

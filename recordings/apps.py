@@ -15,5 +15,6 @@ class RecordingsConfig(AppConfig):
         events.on("egress_started", handlers.egress_changed)
         events.on("egress_updated", handlers.egress_changed)
         events.on("egress_ended", handlers.egress_changed)
+        events.on("transcript_ready", handlers.transcript_ready)
         after_publish(handlers.plan_published)
         told.register()

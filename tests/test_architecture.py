@@ -57,6 +57,12 @@ PURE = {
     "telephony/edge.py",
     "recordings/lifecycle.py",
     "recordings/redaction.py",
+    "recordings/after_lexicon.py",
+    "recordings/after_patterns.py",
+    "recordings/after_prompt.py",
+    "recordings/after_rules.py",
+    "recordings/after_values.py",
+    "recordings/after_wants.py",
     "deploy",
 }
 
