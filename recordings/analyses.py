@@ -247,28 +247,44 @@ def _read(row: Analysis, told: Told) -> tuple[Any, str]:
     if not told.ok:
         return None, redact(clean(told.error, 500)) or "It failed, and said nothing."
     if row.kind == Kind.RETELL:
-        return _segments(row, told.turns), ""
+        return _segments(row, told.turns, clean(told.provider, 32)), ""
     try:
         return after_prompt.read(storable(told.text)), ""
     except NoAnswer as reason:
         return None, str(reason)
 
 
-def _segments(row: Analysis, turns: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _segments(
+    row: Analysis, turns: Iterable[Mapping[str, Any]], provider: str
+) -> list[dict[str, Any]]:
     """On the journal's clock, as the transcript of the call itself."""
     starts = Recording.objects.filter(call=row.call_id).values_list("starts_ms", flat=True)
-    shift = starts.first() or 0
-    found = []
+    own = Transcript.objects.filter(call=row.call_id).values_list("segments", flat=True).first()
+    shift, found = starts.first() or 0, []
     for turn in list(turns)[:MOST_TURNS]:
         start, end = _ms(turn.get("start_ms")), _ms(turn.get("end_ms"))
         text = redact(clean(turn.get("text", ""), MOST_TURN))
         if text:
+            who = _speaker(turn.get("who"), start + shift, end + shift, own or [])
             found.append({
-                "who": "agent" if turn.get("who") == "agent" else "caller", "text": text,
+                "who": who, "text": text,
                 "start_ms": start + shift, "end_ms": max(start, end) + shift, "via": "speech",
                 "interrupted": False, "latency": {}, "confidence": share(turn.get("confidence")),
+                "provider": provider,
             })  # fmt: skip
     return sorted(found, key=lambda segment: segment["start_ms"])
+
+
+def _speaker(told: object, start: int, end: int, own: Iterable[Mapping[str, Any]]) -> str:
+    """Where both are in one channel, whoever the call's own transcript has there the longest."""
+    if told in ("caller", "agent"):
+        return str(told)
+    shares = {"caller": 0, "agent": 0}
+    for turn in own:
+        if turn.get("who") in shares:
+            both = min(end, _ms(turn.get("end_ms"))) - max(start, _ms(turn.get("start_ms")))
+            shares[turn["who"]] += max(0, both)
+    return max(shares, key=lambda who: shares[who])
 
 
 def _ms(value: object) -> int:
