@@ -17,6 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Calls": ("telephony.call", "telephony.destination", "telephony.transferorder"),
     "Bots": (
         "agents.project", "agents.menupage", "agents.publishedplan", "agents.provideraccount",
+        "recordings.aftercall",
     ),
     "Lines": (
         "telephony.trunk", "telephony.number", "telephony.dispatchrule", "telephony.schedule",

@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from agents.look_only import LookOnly
-from recordings import money, reading
+from recordings import after_reading, money, reading
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
 from telephony import search, shapes
@@ -144,10 +144,13 @@ class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # 
             "title": f"Call of {shapes.readable(call.caller) or 'a withheld number'}",
             "opts": self.opts,
             "page": page,
+            "insight": after_reading.shown(call),
+            "may_repeat_after": reading.may(request.user, "recordings.change_callinsight"),
             "may_control": call.ended_at is None and request.user.has_perm(MAY),
         }
         return TemplateResponse(request, "recordings/call.html", context)
 
 
+from recordings.admin_after import AfterCallAdmin as AfterCallAdmin  # noqa: E402
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
 from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402

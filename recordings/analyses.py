@@ -27,6 +27,7 @@ from recordings.after_rules import said_by
 from recordings.after_values import clean
 from recordings.after_wants import Wants
 from recordings.intake import clean as storable
+from recordings.intake import share
 from recordings.lifecycle import OPEN_STATES, RecordingState
 from recordings.models import Recording, Transcript
 from recordings.models_after import AfterStep, Analysis
@@ -290,13 +291,6 @@ def _speaker(told: object, start: int, end: int, own: Iterable[Mapping[str, Any]
 def _ms(value: object) -> int:
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return min(max(value, 0), LONGEST_MS) if is_number and isinstance(value, int) else 0
-
-
-def share(value: object) -> float | None:
-    """A confidence; 0 is what those say who do not know."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-        return None
-    return round(float(value), 3)
 
 
 _UNITS = ("input_tokens", "cached_tokens", "output_tokens", "audio_ms")
