@@ -88,7 +88,7 @@ def _told(head: str, rows: list[tuple[str, str]]) -> str:
 
 def _turns(heard: Heard) -> list[dict[str, Any]]:
     """The beginning and the end of a long call: there one says what it is about and how it went."""
-    turns = [
+    turns: list[dict[str, Any]] = [
         {"n": n, "who": str(turn.get("who", "")), "text": clean(turn.get("text", ""), MOST_TURN)}
         for n, turn in enumerate(heard.turns)
     ]

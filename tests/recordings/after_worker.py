@@ -12,6 +12,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 
 def main(database: str, call_id: int, step: str = "", mark: str = "") -> None:
@@ -38,12 +39,11 @@ def main(database: str, call_id: int, step: str = "", mark: str = "") -> None:
     if not step:
         ended = tasks.after_call.run
 
-        def run(**told: object) -> None:
+        def run(**told: Any) -> None:
             ended(**told)
-            worker.stop()
             os._exit(0)
 
-        app.tasks[tasks.after_call.name].run = run
+        setattr(app.tasks[tasks.after_call.name], "run", run)  # noqa: B010
     worker.start()
 
 

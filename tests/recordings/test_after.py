@@ -25,6 +25,7 @@ from recordings.models import (
 from telephony import subscribing
 from telephony.models import OutgoingEvent, Subscription
 from tests.factories import NOW, make_account, make_project
+from tests.fakes.bucket import FakeBucket
 from tests.recordings.after_cases import HOSTILE, TALK, a_call, run, states, wanting
 from tests.recordings.conftest import turn
 
@@ -73,7 +74,7 @@ def price(**values) -> None:
 def answer(call, text: object = GOOD, *, now=None) -> None:
     """As a worker does: take the wish, tell."""
     now = now or timezone.now()
-    (wish,) = analyses.hand_out(now=now, bucket=None)
+    (wish,) = analyses.hand_out(now=now, bucket=FakeBucket())
     told = Told(
         ok=True, text=text if isinstance(text, str) else json.dumps(text), provider=LLM,
         model="gpt-4.1-mini", account="Mine", usage={"input_tokens": 1000, "output_tokens": 100},
@@ -335,7 +336,7 @@ def test_an_answer_which_is_none_is_asked_for_again_then_rules_do_it(odd, talkin
     for _ in range(analyses.MOST_TRIES):
         assert run(call, now)["ask"] == "asked"
         wait = now + timedelta(minutes=6)
-        (wish,) = analyses.hand_out(now=wait, bucket=None)
+        (wish,) = analyses.hand_out(now=wait, bucket=FakeBucket())
         told = Told(ok=True, text=odd, provider=LLM, usage={"output_tokens": 5})
         analyses.take_outcome(analysis_id=wish["id"], told=told, now=wait)
         now = wait
@@ -383,7 +384,7 @@ def test_the_question_holds_the_transcript_as_data_and_nothing_secret(talking):
         turn("agent", "Good-bye.", 3000), project=talking,
     )  # fmt: skip
     run(call)
-    (wish,) = analyses.hand_out(now=timezone.now(), bucket=None)
+    (wish,) = analyses.hand_out(now=timezone.now(), bucket=FakeBucket())
     mark, body, end = wish["user"].splitlines()
     assert mark == end
     assert mark in wish["system"]
@@ -401,7 +402,7 @@ def test_a_long_call_is_asked_about_by_its_beginning_and_its_end(talking):
     said = [turn("caller", f"{n}: " + "word " * 100, 2000 + n) for n in range(600)]
     call = a_call(*said, project=talking)
     run(call)
-    (wish,) = analyses.hand_out(now=timezone.now(), bucket=None)
+    (wish,) = analyses.hand_out(now=timezone.now(), bucket=FakeBucket())
     turns = json.loads(wish["user"].splitlines()[1])
     assert len(wish["user"]) < 60_000
     assert (turns[0]["n"], turns[-1]["n"]) == (0, 599)
@@ -428,15 +429,15 @@ def test_a_question_is_handed_out_once_and_given_back_when_nothing_comes(talking
     call = a_call(*TALK, project=talking)
     run(call)
     now = timezone.now()
-    (wish,) = analyses.hand_out(now=now, bucket=None)
-    assert analyses.hand_out(now=now, bucket=None) == []
+    (wish,) = analyses.hand_out(now=now, bucket=FakeBucket())
+    assert analyses.hand_out(now=now, bucket=FakeBucket()) == []
     later = now + timedelta(minutes=4)
     analyses.expire(now=later)
-    (again,) = analyses.hand_out(now=later, bucket=None)
+    (again,) = analyses.hand_out(now=later, bucket=FakeBucket())
     assert again == wish
     assert analyses.give_back(analysis_id=wish["id"], now=later)
     assert Analysis.objects.get().tries == 1
-    analyses.hand_out(now=later, bucket=None)
+    analyses.hand_out(now=later, bucket=FakeBucket())
     told = Told(ok=True, text=json.dumps(GOOD))
     analyses.take_outcome(analysis_id=wish["id"], told=told, now=later)
     with pytest.raises(analyses.AnalysisOver):
@@ -461,7 +462,7 @@ def test_settings_which_change_meanwhile_make_another_question(talking):
     call = a_call(*TALK, project=talking)
     run(call)
     talking.after_call.dispositions.filter(name="Price").update(name="Prices")
-    assert analyses.hand_out(now=timezone.now(), bucket=None) == []
+    assert analyses.hand_out(now=timezone.now(), bucket=FakeBucket()) == []
     assert run(call)["ask"] == "asked"
     answer(call, GOOD | {"disposition": "Prices"})
     run(call)
