@@ -26,7 +26,7 @@ ABOUT = (
 
 class AfterCallForm(forms.ModelForm):  # type: ignore[type-arg]
     steps = forms.MultipleChoiceField(
-        label="what is found out", required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        label="What is found out", required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget,
         choices=[(name, STEPS[name]) for name in CHOSEN],
     )  # fmt: skip
 

@@ -81,7 +81,7 @@ def _values(field: Field, text: str, region: str, day: date | None) -> Iterator[
         yield from (Found(name=name, type=kind, flag=flag) for flag in _flags(text))
     elif kind == "choice":
         if chosen := _choice(field.choices, text):
-            yield Found(name=name, type=kind, text=chosen)
+            yield Found(name=name, type=kind, text=chosen[:MOST_VALUE])
     elif kind == "phone":
         yield from (Found(name=name, type=kind, text=found) for found in phones(text, region))
     elif kind == "email":
@@ -185,4 +185,5 @@ def emails(text: str) -> Iterator[str]:
     """Also as it is said: “ann at example dot com”."""
     for words in (text, _SPOKEN_DOT.sub(".", _SPOKEN_AT.sub("@", text))):
         for match in _EMAIL.finditer(words):
-            yield match[0].lower().strip(".")
+            if len(match[0]) <= MOST_VALUE:
+                yield match[0].lower().strip(".")

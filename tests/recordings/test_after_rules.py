@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from recordings import after_patterns, after_rules
+from recordings import after_patterns, after_prompt, after_rules
 from recordings.after_values import decimal, parse
 from recordings.after_wants import Criterion, Disposition, Field, Heard, score
 from tests.recordings.after_cases import HOSTILE
@@ -227,6 +227,20 @@ def test_an_ordinary_expression_is_taken_and_quick(pattern):
     assert after_patterns.problem(pattern) == ""
     long = heard(("caller", "order " * 20_000))  # the suite's limit ends what takes for ever
     assert after_rules.value_of(long, field("text", pattern=pattern)) is None
+
+
+# --- what a model says ----------------------------------------------------------------------------
+
+
+def test_of_an_answer_is_kept_what_was_asked_and_what_a_database_holds():
+    deep = "[" * 400 + "]" * 400
+    text = (
+        r'Sure! ```json {"summary": "a\u0000b \ud83d", "evil": 1, "sentiment": 1e999, '
+        r'"fields": {"x\u0000": {"value": "y", "turn": ' + deep + "}}} ```"
+    )
+    assert after_prompt.read(text) == {
+        "summary": "a b ?", "sentiment": None, "fields": {"x ": {"value": "y", "turn": [None]}},
+    }  # fmt: skip
 
 
 # --- quality --------------------------------------------------------------------------------------
