@@ -42,6 +42,7 @@ app.conf.update(
             "task": "recordings.tasks.recover_egress",
             "schedule": 300.0,
         },
+        "go on after calls": {"task": "recordings.tasks.sweep_after", "schedule": 10.0},
         "send webhooks which are due": {
             "task": "telephony.tasks.sweep_deliveries",
             "schedule": 10.0,
@@ -63,6 +64,10 @@ app.conf.update(
         "go on with requests of callers": {
             "task": "recordings.tasks.sweep_requests",
             "schedule": 30.0,
+        },
+        "forget steps after calls": {
+            "task": "recordings.tasks.forget_steps",
+            "schedule": crontab(minute="20"),
         },
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},

@@ -20,6 +20,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Bots": (
         "agents.project", "agents.menupage", "agents.publishedplan", "agents.provideraccount",
+        "recordings.aftercall",
     ),
     "Lines": (
         "telephony.trunk", "telephony.number", "telephony.dispatchrule", "telephony.schedule",

@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from agents.look_only import LookOnly
-from recordings import access_log, money, reading
+from recordings import access_log, after_reading, money, reading
 from recordings.access_log import What
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
@@ -150,11 +150,14 @@ class CallAdmin(LookOnly, CallControls, BlocksCallers, History, WithinProjects, 
             "title": f"Call of {shapes.readable(call.caller) or 'a withheld number'}",
             "opts": self.opts,
             "page": page,
+            "insight": after_reading.shown(call),
+            "may_repeat_after": reading.may(request.user, "recordings.change_callinsight"),
             "may_control": call.ended_at is None and request.user.has_perm(MAY),
         }
         return TemplateResponse(request, "recordings/call.html", context)
 
 
+from recordings.admin_after import AfterCallAdmin as AfterCallAdmin  # noqa: E402
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
 from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402
 from recordings.admin_keeping import KeepRuleAdmin as KeepRuleAdmin  # noqa: E402

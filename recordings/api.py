@@ -1,7 +1,9 @@
 """What was said in a call, and its sound, for programs. Mounted under the API's calls."""
 
 import logging
+from datetime import date as Date
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,7 +14,7 @@ from recordings import access_log, services, wiring
 from recordings.access_log import What
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.lifecycle import RecordingState
-from recordings.models import Recording, Transcript
+from recordings.models import AfterStep, CallInsight, FieldValue, Recording, Transcript
 from recordings.reading import recording_words
 from recordings.transcripts import segments_of
 from telephony.api.calls import find
@@ -31,6 +33,8 @@ class Segment(Schema):
     start_ms: int
     end_ms: int
     interrupted: bool
+    confidence: float | None = Field(None, description="Of speech to text, if it tells.")
+    provider: str = Field("", description="Whose words they are.")
 
 
 class TranscriptOut(Schema):
@@ -38,6 +42,41 @@ class TranscriptOut(Schema):
     language: str
     built_at: datetime | None
     segments: list[Segment]
+
+
+class CriterionOut(Schema):
+    text: str
+    weight: int
+    score: int | None = Field(description="0 to 100; null: it could not be judged.")
+    reason: str
+
+
+class FieldOut(Schema):
+    name: str
+    type: str = Field(description="text, number, money, date, boolean, choice, phone or email")
+    text: str = Field(description="Of money its currency.")
+    number: Decimal | None
+    date: Date | None
+    boolean: bool | None
+    confidence: float
+    turn: int | None = Field(description="Of the transcript's segments, from 0.")
+    by: str
+
+
+class InsightOut(Schema):
+    is_complete: bool = Field(description="False: some of it is still to be found out.")
+    summary: str
+    disposition: str
+    sentiment: float | None = Field(description="-1 to 1")
+    sentiment_label: str = Field(description="positive, neutral, negative or unknown")
+    quality: int | None = Field(description="0 to 100")
+    criteria: list[CriterionOut]
+    resolved: str = Field(description="yes, no or unknown")
+    followups: list[str]
+    fields: list[FieldOut]
+    by: dict[str, str] = Field(description="Of each value: “rules”, or provider and model.")
+    settings_version: int
+    ready_at: datetime | None
 
 
 class RecordingOut(Schema):
@@ -72,6 +111,19 @@ def get_transcript(request: HttpRequest, call_id: Id) -> Any:
 
 
 @router.get(
+    "/{call_id}/insight",
+    **needs("recordings:read", InsightOut, also=[404]),
+    summary="Read what a call was about",
+)
+def get_insight(request: HttpRequest, call_id: Id) -> Any:
+    call = find(call_id)
+    insight = CallInsight.objects.filter(call=call).first()
+    if insight is None:
+        raise Problem(404, f"Nothing is known yet of what call {call_id} was about.")
+    return insight_of(insight)
+
+
+@router.get(
     "/{call_id}/recording",
     **needs("recordings:read", RecordingOut, also=[404, 503]),
     summary="Get a link to a call's recording",
@@ -86,6 +138,27 @@ def get_recording(request: HttpRequest, call_id: Id) -> Any:
         "words": recording_words(recording, is_open=call.ended_at is None),
         "url": _url(request, recording),
     }
+
+
+def insight_of(insight: CallInsight) -> dict[str, Any]:
+    names = (
+        "summary", "disposition", "sentiment", "sentiment_label", "quality", "criteria",
+        "resolved", "followups", "by", "settings_version", "ready_at",
+    )  # fmt: skip
+    open_ = AfterStep.objects.filter(call=insight.call_id, state__in=("wanted", "running", "asked"))
+    values = FieldValue.objects.filter(call=insight.call_id).order_by("name")
+    return {name: getattr(insight, name) for name in names} | {
+        "is_complete": insight.ready_at is not None and not open_.exists(),
+        "fields": [
+            {
+                "name": value.name, "type": value.type, "text": value.value_text,
+                "number": value.value_number, "date": value.value_date,
+                "boolean": value.value_bool, "confidence": value.confidence,
+                "turn": value.turn, "by": value.by,
+            }
+            for value in values
+        ],
+    }  # fmt: skip
 
 
 def _url(request: HttpRequest, recording: Recording) -> str:

@@ -18,5 +18,6 @@ class RecordingsConfig(AppConfig):
         events.on("recording_stored", handlers.words_or_sound_complete)
         events.on("transcript_ready", handlers.words_or_sound_complete)
         events.on("recording_stored", handlers.recording_stored)
+        events.on("transcript_ready", handlers.transcript_ready)
         after_publish(handlers.plan_published)
         told.register()

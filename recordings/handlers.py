@@ -6,8 +6,8 @@ from typing import Any
 from django.utils import timezone
 
 from agents.models import CheaperOrder
-from recordings import consents, masking, services, tasks
-from recordings.models import Recording
+from recordings import after, consents, masking, services, tasks
+from recordings.models import Recording, Transcript
 from telephony.later import after_commit
 from telephony.models import Call
 
@@ -27,6 +27,15 @@ def call_over(*, payload: Mapping[str, Any]) -> None:
     if recording and recording.recorder == Recording.Recorder.EGRESS:
         after_commit(tasks.stop_recording.delay, recording_id=recording.pk)
     after_commit(tasks.build_transcript.delay, call_id=call.pk)
+
+
+def transcript_ready(*, payload: Mapping[str, Any]) -> None:
+    """What was found out before was of another transcript. A call nobody took tells nothing."""
+    call = Call.objects.get(pk=payload["call"])
+    if call.answered_at is None and not Transcript.objects.get(call=call).segments:
+        return
+    after.begin(call_id=call.pk, now=timezone.now())
+    after_commit(tasks.after_call.delay, call_id=call.pk)
 
 
 def egress_changed(*, payload: Mapping[str, Any]) -> None:

@@ -126,3 +126,10 @@ def _ms(value: object, default: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _LARGEST:
         return default
     return round(value)
+
+
+def share(value: object) -> float | None:
+    """A confidence; 0 is what those say who do not know."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        return None
+    return round(float(value), 3)

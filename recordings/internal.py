@@ -38,9 +38,14 @@ class BadRequest(Exception):
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:
-    text = request.read(BODY_LIMIT + 1)
-    if len(text) > BODY_LIMIT:
-        raise BadRequest(f"The body has more than {BODY_LIMIT} bytes. Send smaller batches.")
+    return parsed(request, BODY_LIMIT)
+
+
+def parsed(request: HttpRequest, limit: int) -> dict[str, Any]:
+    """Raises BadRequest."""
+    text = request.read(limit + 1)
+    if len(text) > limit:
+        raise BadRequest(f"The body has more than {limit} bytes. Send smaller batches.")
     try:
         body = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as reason:

@@ -220,6 +220,15 @@ class Transcript(models.Model):
         return f"Transcript of {self.call_id}"
 
 
+from recordings.models_after import AfterCall as AfterCall  # noqa: E402
+from recordings.models_after import AfterStep as AfterStep  # noqa: E402
+from recordings.models_after import Analysis as Analysis  # noqa: E402
+from recordings.models_after import CallInsight as CallInsight  # noqa: E402
+from recordings.models_after import Disposition as Disposition  # noqa: E402
+from recordings.models_after import ExtractedField as ExtractedField  # noqa: E402
+from recordings.models_after import FieldValue as FieldValue  # noqa: E402
+from recordings.models_after import QualityCriterion as QualityCriterion  # noqa: E402
+from recordings.models_after import TranscriptVersion as TranscriptVersion  # noqa: E402
 from recordings.models_costs import CallCost as CallCost  # noqa: E402
 from recordings.models_costs import Counter as Counter  # noqa: E402
 from recordings.models_costs import MonthlyCost as MonthlyCost  # noqa: E402

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from recordings import counters
 from recordings.costs import ZERO, Spent, spent_on
-from recordings.models import CallCost, JournalEntry, TurnFigure
+from recordings.models import Analysis, CallCost, JournalEntry, TurnFigure
 from recordings.turns import Turn, turns_of
 from telephony.models import Call
 
@@ -25,6 +25,8 @@ def tally(*, call_id: int, now: datetime) -> CallCost:
     whole = Spent()
     for spent in costs:
         whole.add(spent)
+    for usage in Analysis.objects.filter(call=call).values_list("usage", flat=True):
+        whole.add(spent_on(usage, on=day))  # after the call: of no turn, but of the call
     figures = [
         _figure(call, n, turn, spent.amount)
         for n, (turn, spent) in enumerate(zip(turns, costs, strict=True), start=1)

@@ -7,7 +7,17 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils import timezone
 
-from recordings import budgets, consents, masking, services, spoken, transcripts, wiring
+from recordings import (
+    after,
+    analyses,
+    budgets,
+    consents,
+    masking,
+    services,
+    spoken,
+    transcripts,
+    wiring,
+)
 from recordings import egress as egresses
 from recordings.errors import StoreUnavailable
 from recordings.lifecycle import RecordingState
@@ -117,6 +127,28 @@ def index_turns(**_newer: object) -> None:
     """
     if spoken.catch_up(limit=TRANSCRIPTS_AT_ONCE, now=timezone.now()) == TRANSCRIPTS_AT_ONCE:
         index_turns.delay()
+
+
+@shared_task(acks_late=True)
+def after_call(*, call_id: int, **_newer: object) -> None:
+    """A second run finds each step done, or claimed by the first."""
+    after.run(call_id=call_id, now=timezone.now())
+
+
+@shared_task
+def sweep_after(**_newer: object) -> None:
+    """Steps which wait, or whose worker died. A second run finds them queued; claims are single."""
+    now = timezone.now()
+    after.release_lost(now=now)
+    analyses.expire(now=now)
+    for call_id in after.due(now=now):
+        after_call.delay(call_id=call_id)
+
+
+@shared_task
+def forget_steps(**_newer: object) -> None:
+    """A second run finds the next ones."""
+    after.forget_old(now=timezone.now())
 
 
 @shared_task

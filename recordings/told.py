@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recordings.models import Recording, Transcript
+from recordings.models import CallInsight, Recording, Transcript
 from telephony import outgoing
 from telephony.models import Call
 from telephony.outgoing import Kind
@@ -16,6 +16,10 @@ def register() -> None:
     outgoing.register(
         Kind("call.transcript_ready", "A transcript can be read", more=_transcript),
         on="transcript_ready",
+    )
+    outgoing.register(
+        Kind("call.insight_ready", "What a call was about is known", more=_insight),
+        on="after_call_ready",
     )
 
 
@@ -37,3 +41,13 @@ def _transcript(call: Call) -> dict[str, Any]:
     """Its words are read over the API, by whoever has the scope for it."""
     transcript = Transcript.objects.get(call=call)
     return {"transcript": {"language": transcript.language, "segments": len(transcript.segments)}}
+
+
+def _insight(call: Call) -> dict[str, Any]:
+    """What it is filed under; words of the call are read over the API."""
+    found = CallInsight.objects.get(call=call)
+    names = ("disposition", "sentiment", "sentiment_label", "quality", "resolved", "by")
+    return {
+        "insight": {name: getattr(found, name) for name in names}
+        | {"followups": len(found.followups), "fields": call.field_values.count()}
+    }

@@ -7,8 +7,10 @@ from django.db import transaction
 
 from agents.services import published_plan
 from recordings import blind, spoken
+from recordings.intake import share
 from recordings.models import Forgotten, JournalEntry, Transcript
 from recordings.tally import tally
+from recordings.turn_providers import Providers, main_one, providers_of
 from telephony import events
 from telephony.models import Call
 
@@ -69,11 +71,16 @@ def segments_of(call: Call) -> list[dict[str, Any]]:
         "journal", "n"
     )
     shifts = JournalEntry.objects.shifts(call.pk)
-    segments = [_segment(entry, shifts.get(entry.journal, 0)) for entry in entries]
+    providers = providers_of(call)
+    segments = [
+        _segment(entry, shifts.get(entry.journal, 0), providers.get(entry.pk, {}))
+        for entry in entries
+    ]
     return sorted(segments, key=lambda segment: segment["start_ms"])
 
 
-def _segment(entry: JournalEntry, shift_ms: int) -> dict[str, Any]:
+def _segment(entry: JournalEntry, shift_ms: int, providers: Providers) -> dict[str, Any]:
+    """Transcripts of older releases have no confidence and no providers."""
     data = entry.data
     if entry.kind == "dtmf":
         digit, pressed = str(data.get("digit", "")), entry.ms + shift_ms
@@ -83,4 +90,8 @@ def _segment(entry: JournalEntry, shift_ms: int) -> dict[str, Any]:
         }  # fmt: skip
     names = ("who", "text", "via", "interrupted", "latency", "confidence")
     times = {name: data.get(name, entry.ms) + shift_ms for name in ("start_ms", "end_ms")}
-    return {name: data.get(name) for name in names} | times
+    more = {
+        "confidence": share(data.get("confidence")), "provider": main_one(providers),
+        "providers": providers,
+    }  # fmt: skip
+    return {name: data.get(name) for name in names} | times | more

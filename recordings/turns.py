@@ -71,7 +71,7 @@ def _role(data: Data) -> str:
 
 def _turns(entries: Iterable[JournalEntry], plan: CallPlan | None, shift_ms: int) -> list[Turn]:
     turns = []
-    serving = _first(plan)
+    serving = first_of(plan)
     turn = Turn()
     heard: Data = {}
     for entry in entries:
@@ -81,7 +81,7 @@ def _turns(entries: Iterable[JournalEntry], plan: CallPlan | None, shift_ms: int
             serving[str(data.get("role", ""))] = str(data.get("provider", ""))[:32]
         elif entry.kind == "switch":
             turn.switches.append(data)
-            serving |= _moved(data, plan)
+            serving |= moved(data, plan)
         elif data.get("who") != "agent":
             heard = data.get("latency") or {}
         else:
@@ -93,11 +93,11 @@ def _turns(entries: Iterable[JournalEntry], plan: CallPlan | None, shift_ms: int
     return [*turns, turn] if turn.usage or turn.switches else turns
 
 
-def _first(plan: CallPlan | None) -> dict[str, str]:
+def first_of(plan: CallPlan | None) -> dict[str, str]:
     return {role: chain[0].provider for role, chain in _chains(plan).items()}
 
 
-def _moved(data: Data, plan: CallPlan | None) -> dict[str, str]:
+def moved(data: Data, plan: CallPlan | None) -> dict[str, str]:
     """A switch tells the name of where it went; the plan knows which provider that is."""
     role, name = str(data.get("role", "")), str(data.get("to", ""))
     if name in PROVIDERS:

@@ -4,7 +4,8 @@ Outside events carry the payload of `telephony.webhook`; `carrier_call` that of
 `telephony.carrier_hooks`. Some are our own, emitted by `telephony.services` (and recordings)
 inside the transaction of the change:
 
-    call_opened, call_answered, call_handover_requested, recording_stored, transcript_ready
+    call_opened, call_answered, call_handover_requested, recording_stored, transcript_ready,
+    after_call_ready
                  {"call": id, "room": name}
     call_over    {"call": id, "room": name, "state": "ended" | "failed", "reason": text}
 

@@ -78,6 +78,12 @@ PURE = {
     "recordings/words.py",
     "recordings/queries.py",
     "recordings/snippets.py",
+    "recordings/after_lexicon.py",
+    "recordings/after_patterns.py",
+    "recordings/after_prompt.py",
+    "recordings/after_rules.py",
+    "recordings/after_values.py",
+    "recordings/after_wants.py",
     "deploy",
 }
 

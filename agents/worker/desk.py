@@ -96,6 +96,17 @@ class Desk:
     async def tried(self, trial_id: int, outcome: dict[str, Any]) -> None:
         await self._json("POST", f"/internal/plans/trials/{trial_id}", outcome)
 
+    async def analyses(self) -> list[dict[str, Any]]:
+        """Questions about finished calls (recordings/analyses.py); each is handed out once."""
+        return list((await self._json("POST", "/internal/analyses", {})).get("analyses", []))
+
+    async def analysed(self, number: int, outcome: dict[str, Any]) -> None:
+        await self._json("POST", f"/internal/analyses/{number}", outcome)
+
+    async def give_back(self, number: int) -> None:
+        """Somebody else may answer it."""
+        await self._json("POST", f"/internal/analyses/{number}/back", {})
+
     async def claim(self, outbound_id: int, room: str) -> dict[str, Any]:
         """Whom to dial (agents.order); told once. Raises DeskRefused if nobody is to be dialled."""
         return await self._json("POST", f"/internal/outbound/{outbound_id}/claim", {"room": room})
@@ -111,6 +122,22 @@ class Desk:
                 ) as answer:  # fmt: skip
                     if answer.status >= 300:
                         raise DeskAway(f"The store answered {answer.status}.")
+        except (aiohttp.ClientError, TimeoutError) as reason:
+            raise DeskAway("The store does not answer.") from reason
+
+    async def get(self, url: str, file: Path, *, most: int) -> None:
+        """Bring an object from the store. Raises DeskAway on whatever is not success."""
+        assert self._http is not None
+        timeout = aiohttp.ClientTimeout(total=UPLOAD_TIMEOUT_S)
+        try:
+            async with self._http.get(url, timeout=timeout) as answer:
+                if answer.status != 200:
+                    raise DeskAway(f"The store answered {answer.status}.")
+                with file.open("wb") as body:
+                    async for piece in answer.content.iter_chunked(1 << 16):
+                        body.write(piece)
+                        if body.tell() > most:
+                            raise DeskAway("The recording is too large.")
         except (aiohttp.ClientError, TimeoutError) as reason:
             raise DeskAway("The store does not answer.") from reason
 

@@ -13,6 +13,7 @@ from livekit.agents import AgentServer
 
 from agents.worker import echo, session, warm
 from agents.worker.admission import Admission
+from agents.worker.analyst import Analyst
 from agents.worker.config import Config
 from agents.worker.courier import Courier
 from agents.worker.desk import Desk
@@ -71,7 +72,8 @@ async def _serve(
     server.on("worker_registered", lambda *_: setattr(keeper, "registered", True))
     courier = Courier(config, desk, on_orphan=admission.hang_up)
     prober, examiner = Prober(config, keeper.plans), Examiner(config, desk)
-    helpers = [asyncio.create_task(helper.run()) for helper in (keeper, courier, prober, examiner)]
+    working = (keeper, courier, prober, examiner, Analyst(config, desk))
+    helpers = [asyncio.create_task(helper.run()) for helper in working]
     server.on("worker_started", lambda: helpers.append(asyncio.create_task(bench.run())))
     code = await _run(server, stopping, config)
     for helper in helpers:

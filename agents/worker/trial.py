@@ -55,7 +55,7 @@ async def attempt(
             finally:
                 await engine.aclose()
     except Exception as reason:
-        words = _without_key(_words(reason, limit_s), stage, seal_keys)
+        words = without_key(words_of(reason, limit_s), stage, seal_keys)
         return Outcome(ok=False, ms=_since(began), error=words)
 
 
@@ -111,7 +111,7 @@ async def _speak(member: Member, text: str) -> Outcome:
 _ASK: dict[Role, Any] = {Role.STT: _understand, Role.LLM: _answer, Role.TTS: _speak}
 
 
-def _words(reason: BaseException, limit_s: float) -> str:
+def words_of(reason: BaseException, limit_s: float) -> str:
     if isinstance(reason, PlanError | SealBroken):
         return str(reason)
     if isinstance(reason, TimeoutError):
@@ -122,7 +122,7 @@ def _words(reason: BaseException, limit_s: float) -> str:
     return f"{type(reason).__name__}: {reason}"[:MOST_TEXT]
 
 
-def _without_key(words: str, stage: Stage, seal_keys: list[str]) -> str:
+def without_key(words: str, stage: Stage, seal_keys: list[str]) -> str:
     """Some providers repeat a wrong key in their answer."""
     try:
         key = unseal(stage.sealed_key, keys=seal_keys)

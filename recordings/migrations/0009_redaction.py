@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0005_menus'),
-        ('recordings', '0006_keeping'),
+        ('recordings', '0007_after'),
         ('telephony', '0017_ingress'),
     ]
 

@@ -22,6 +22,9 @@ class FakeDesk:
         self.objects: dict[str, bytes] = {}
         self.wishes: list[dict[str, Any]] = []  # providers to try, not handed out yet
         self.trials: dict[int, dict[str, Any] | None] = {}  # handed out, and what came of them
+        self.questions: list[dict[str, Any]] = []  # about finished calls, not handed out yet
+        self.analyses: dict[int, dict[str, Any] | None] = {}  # handed out, and what came of them
+        self.given_back: list[int] = []
         self.entrances: dict[str, Any] = {"numbers": {}, "others": {}, "whole": True}
         self.asked: list[dict[str, str]] = []  # about ringing calls
         self.slow_s = 0.0  # so long an answer about a ringing call takes
@@ -57,6 +60,10 @@ class FakeDesk:
         app.router.add_get("/internal/plans/{digest}", self._plan)
         app.router.add_post("/internal/plans/trials", self._hand_out)
         app.router.add_post("/internal/plans/trials/{id}", self._tried)
+        app.router.add_post("/internal/analyses", self._hand_out_questions)
+        app.router.add_post("/internal/analyses/{id}", self._analysed)
+        app.router.add_post("/internal/analyses/{id}/back", self._given_back)
+        app.router.add_get("/store/{id}", self._get)
         app.router.add_post("/internal/entrance", self._entrance)
         app.router.add_post("/internal/outbound/{id}/claim", self._claim)
         app.router.add_post("/internal/journal", self._journal)
@@ -109,6 +116,29 @@ class FakeDesk:
             return web.json_response({"error": f"no outcome: {shape}"}, status=400)
         self.trials[number] = said
         return web.json_response({"ok": said["ok"]})
+
+    async def _hand_out_questions(self, _: web.Request) -> web.Response:
+        """One at a time, each once."""
+        given, self.questions = self.questions[:1], self.questions[1:]
+        self.analyses |= {wish["id"]: None for wish in given}
+        return web.json_response({"analyses": given})
+
+    async def _analysed(self, request: web.Request) -> web.Response:
+        number, said = int(request.match_info["id"]), await request.json()
+        if number not in self.analyses:
+            return web.json_response({"error": "no such analysis"}, status=404)
+        if self.analyses[number] is not None:
+            return web.json_response({"error": "it is over"}, status=409)
+        self.analyses[number] = said
+        return web.json_response({"ok": said["ok"]})
+
+    async def _given_back(self, request: web.Request) -> web.Response:
+        self.given_back.append(int(request.match_info["id"]))
+        return web.json_response({"given_back": True})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        held = self.objects.get(request.match_info["id"])
+        return web.Response(status=404) if held is None else web.Response(body=held)
 
     async def _claim(self, request: web.Request) -> web.Response:
         """Each is told once."""

@@ -26,7 +26,7 @@ ROOM = "call_+12025550123_abc"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EVERYTHING = [
     "call.started", "call.answered", "call.handover_requested", "call.ended",
-    "call.recording_stored", "call.transcript_ready",
+    "call.recording_stored", "call.transcript_ready", "call.insight_ready",
 ]  # fmt: skip
 
 
