@@ -10,7 +10,7 @@ from django.db import DatabaseError, transaction
 
 from recordings import words
 from recordings.models import SpokenTurn, Transcript
-from recordings.turns import providers_of
+from recordings.turn_providers import by_moment
 from telephony.models import Call
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def write(*, call_id: int, segments: Sequence[Mapping[str, Any]]) -> int:
     a turn. A segment may name its own `provider`; the journal knows it for the others.
     """
     call = Call.objects.select_for_update().get(pk=call_id)  # one at a time
-    providers = providers_of(call)
+    providers = by_moment(call)
     rows = [
         _row(call, n, segment, providers)
         for n, segment in enumerate(segments)

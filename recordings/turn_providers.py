@@ -27,6 +27,18 @@ def providers_of(call: Call) -> dict[int, Providers]:
     return found
 
 
+def by_moment(call: Call) -> dict[tuple[str, int], str]:
+    """(who, start_ms) of a turn: its `main_one`, for transcripts which do not say it."""
+    shifts, found = JournalEntry.objects.shifts(call.pk), providers_of(call)
+    turns = JournalEntry.objects.filter(pk__in=found).values_list("pk", "journal", "ms", "data")
+    return {
+        (data.get("who", ""), data.get("start_ms", ms) + shifts.get(journal, 0)): main_one(
+            found[pk]
+        )
+        for pk, journal, ms, data in turns
+    }
+
+
 def _providers(entries: Iterable[JournalEntry], plan: CallPlan | None) -> dict[int, Providers]:
     serving, found = first_of(plan), dict[int, Providers]()
     for entry in entries:

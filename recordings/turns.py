@@ -40,35 +40,6 @@ def turns_of(call: Call) -> list[Turn]:
     return sorted(turns, key=lambda turn: (turn.start_ms is None, turn.start_ms or 0))
 
 
-def providers_of(call: Call) -> dict[tuple[str, int], str]:
-    """(who, start_ms) of a turn: who wrote down the caller's words, or thought of the bot's.
-
-    Empty for what the bot had ready.
-    """
-    shifts = JournalEntry.objects.shifts(call.pk)
-    entries = JournalEntry.objects.filter(call=call, kind__in=KINDS).order_by("journal", "n")
-    plan = published_plan(digest=call.plan_digest)
-    serving: dict[str, dict[str, str]] = {}
-    found = {}
-    for entry in entries:
-        data: Data = entry.data
-        now = serving.setdefault(entry.journal, _first(plan))
-        if entry.kind == "usage":
-            now[str(data.get("role", ""))] = str(data.get("provider", ""))[:32]
-        elif entry.kind == "switch":
-            now |= _moved(data, plan)
-        else:
-            start = data.get("start_ms", entry.ms) + shifts.get(entry.journal, 0)
-            found[data.get("who", ""), start] = now.get(_role(data), "")
-    return found
-
-
-def _role(data: Data) -> str:
-    if data.get("who") != "agent":
-        return "stt"
-    return "llm" if data.get("via") == "answer" else ""
-
-
 def _turns(entries: Iterable[JournalEntry], plan: CallPlan | None, shift_ms: int) -> list[Turn]:
     turns = []
     serving = first_of(plan)
