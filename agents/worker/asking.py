@@ -51,8 +51,12 @@ class Asking:
         bot, session = self._bot, self._bot.session
         bot.muted, bot.keys = True, self._key  # a yes is no question to be answered
         session.on("user_input_transcribed", self._heard)
+        before = bot.unanswered
         try:
-            return await self._answered()
+            outcome, how = await self._answered()
+            if how == "speech":  # his turn is over a little later than his words are known
+                await self._turn_over(before)
+            return outcome, how
         finally:
             session.off("user_input_transcribed", self._heard)
             bot.muted, bot.keys = False, lambda digit: False
@@ -66,6 +70,12 @@ class Asking:
         with contextlib.suppress(RuntimeError):
             await self._bot.session.interrupt(force=True)
         return ("given" if yes else "refused"), how
+
+    async def _turn_over(self, before: int) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RECOGNISED_S):
+                while self._bot.unanswered == before:
+                    await asyncio.sleep(TICK_S)
 
     async def _wait(self) -> bool:
         """Whoever speaks when the time is over is heard out, for a while."""

@@ -62,7 +62,6 @@ class Bot(Agent):
         self.plan = plan
         self.pauses = Pauses(journal)
         self.tokenise: Callable[[Card, str], Awaitable[Token]] = _nobody_takes_cards
-        # comes before the first words: it ends by calling what it is given
         self.preface: Callable[[Callable[[], None]], Awaitable[None]] | None = None
         self.keys: Callable[[str], bool] = lambda digit: False  # takes keys before all others
         self.keypad = Keypad(self, journal)
@@ -80,6 +79,7 @@ class Bot(Agent):
         self._give_up = give_up
         self.hold = Hold()  # on while the caller is put through, or talks with somebody else
         self.send_on: Callable[[Target], bool] = lambda target: False
+        self.unanswered = 0  # turns of a caller while muted
         self.muted = False  # of a call we made: nobody is answered before we know who answered
         self._leaving = False
         self._only_listens = False
@@ -246,6 +246,7 @@ class Bot(Agent):
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
         if self.muted:
+            self.unanswered += 1
             raise StopResponse
 
     # --- the nodes -------------------------------------------------------------------------------
@@ -383,7 +384,6 @@ class Bot(Agent):
         self._asked += 1
 
     def _start(self, work: Any) -> None:
-        """`work` returns nothing anybody waits for."""
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
