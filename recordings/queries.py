@@ -11,6 +11,7 @@ from recordings.words import Word, forms
 
 MOST_LETTERS, MOST_TERMS, MOST_WORDS = 500, 12, 24
 SHORTEST_BEGINNING = 2  # with fewer letters, a good part of all words begin so
+TELLING = 4  # letters; statistics say little of words with a shorter beginning
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"') | {"−": "-", "–": "-", "＊": "*"})
 _TERM = re.compile(r'(?P<no>-?)(?:"(?P<phrase>[^"]*)"?(?P<star>\*?)|(?P<word>\S+))')
 
@@ -71,12 +72,16 @@ def for_postgresql(query: Query) -> str:
 
 
 def for_postgresql_loosely(query: Query) -> str:
-    """What the index has to fetch for it: it knows the words, not where they stand."""
-    parts = dict.fromkeys(
-        _lexeme(form, beginning=term.is_beginning and at == len(term.forms) - 1)
-        for term in query.wanted
-        for at, form in enumerate(term.forms)
-    )
+    """What the index has to fetch for it: it knows the words, not where they stand.
+
+    Empty if there are short beginnings only: nobody knows how many words begin so.
+    """
+    parts: dict[str, None] = {}
+    for term in query.wanted:
+        *before, last = term.forms
+        parts |= dict.fromkeys(map(_lexeme, before))
+        if not term.is_beginning or len(last) >= TELLING:
+            parts[_lexeme(last, beginning=term.is_beginning)] = None
     return " & ".join(parts)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from agents.models import Project
 from recordings import queries, spoken_index
@@ -119,7 +120,7 @@ class _Search:
 
     def by_index(self) -> _Found:
         """All turns the index knows, put in order."""
-        turns = self._turns().filter(self.narrow.cheap)
+        turns = self._turns(spoken_index.matches(self.query)).filter(self.narrow.cheap)
         beyond = self.narrow.rest & self.visible
         if beyond != EVERY:
             turns = turns.filter(call__in=Call.objects.filter(beyond))
@@ -129,9 +130,10 @@ class _Search:
         """The newest calls' turns, more and more calls."""
         keys: list[int] = []
         calls = self._calls()
+        condition = spoken_index.matches(self.query, row_by_row=True)
         for size in STEPS:
             step = list(calls.values_list("pk", "started_at")[:size])
-            turns = self._turns().filter(call__in=[pk for pk, _ in step])
+            turns = self._turns(condition).filter(call__in=[pk for pk, _ in step])
             keys += _keys(turns)[: self.limit + 1 - len(keys)]
             if len(keys) > self.limit or len(step) < size:
                 return _Found(keys)
@@ -147,8 +149,8 @@ class _Search:
             calls = calls.filter(started_at__lte=at).exclude(started_at=at, pk__gte=pk)
         return calls.order_by("-started_at", "-pk")
 
-    def _turns(self) -> "QuerySet[SpokenTurn]":
-        turns = SpokenTurn.objects.filter(spoken_index.matches(self.query), self.narrow.turns)
+    def _turns(self, condition: RawSQL) -> "QuerySet[SpokenTurn]":
+        turns = SpokenTurn.objects.filter(condition, self.narrow.turns)
         return turns.filter(_behind(self.place)) if self.place else turns
 
     def page(self, found: _Found) -> Page:

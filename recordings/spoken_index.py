@@ -13,6 +13,7 @@ from recordings.queries import Query
 FEW = 2_000  # turns, and a sort of them takes some ms
 EVEN = 6  # measured: `make bench-search`
 _POSTGRESQL = '"recordings_spokenturn"."terms" @@ to_tsquery(\'simple\', %s)'
+_ROW_BY_ROW = 'ts_match_vq("recordings_spokenturn"."terms", to_tsquery(\'simple\', %s))'
 _SQLITE = (
     '"recordings_spokenturn"."id" IN (SELECT rowid FROM recordings_spoken_fts'
     " WHERE recordings_spoken_fts MATCH %s)"
@@ -24,11 +25,15 @@ _ESTIMATE = (
 _SIZE = "SELECT reltuples FROM pg_class WHERE oid = 'recordings_spokenturn'::regclass"
 
 
-def matches(query: Query) -> RawSQL:
-    """A condition on SpokenTurn. The query must not be empty."""
+def matches(query: Query, *, row_by_row: bool = False) -> RawSQL:
+    """A condition on SpokenTurn. The query must not be empty.
+
+    `row_by_row`: of rows which are few already. The function behind the operator is no use to an
+    index, so PostgreSQL does not fetch all turns with “the” to look among twelve.
+    """
     sql, asked = _SQLITE, queries.for_sqlite
     if connection.vendor == "postgresql":
-        sql, asked = _POSTGRESQL, queries.for_postgresql
+        sql, asked = _ROW_BY_ROW if row_by_row else _POSTGRESQL, queries.for_postgresql
     return RawSQL(sql, [asked(query)], output_field=BooleanField())  # noqa: S611  (no text in it)
 
 
@@ -40,8 +45,11 @@ def is_rare(query: Query) -> bool:
     """
     if connection.vendor != "postgresql":
         return True
+    loosely = queries.for_postgresql_loosely(query)
+    if not loosely:
+        return False
     with connection.cursor() as cursor:
-        cursor.execute(_ESTIMATE, [queries.for_postgresql_loosely(query)])
+        cursor.execute(_ESTIMATE, [loosely])
         ((told,),) = cursor.fetchall()
         cursor.execute(_SIZE)
         ((size,),) = cursor.fetchall()

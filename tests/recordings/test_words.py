@@ -75,6 +75,18 @@ def test_a_query_has_a_most():
     assert parse("-only -this").is_empty
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('open "the hours" -never', "'open' & 'the' & 'hours'"),
+        ("canc* ca*", "'canc':*"),
+        ("ca*", ""),
+    ],
+)
+def test_what_the_index_must_fetch_is_estimated_by_telling_words(text, told):
+    assert queries.for_postgresql_loosely(parse(text)) == told
+
+
 def test_databases_are_given_letters_and_digits_only():
     """Of whatever anybody types: 2,000 queries of what operators are made of."""
     rng = random.Random(7)
