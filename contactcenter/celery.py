@@ -33,6 +33,10 @@ app.conf.update(
         },
         "make calls which are due": {"task": "telephony.tasks.sweep_outbound", "schedule": 5.0},
         "see to recordings and transcripts": {"task": "recordings.tasks.sweep", "schedule": 10.0},
+        "draw sound, release forgotten reviews": {
+            "task": "recordings.tasks_review.sweep_reviews",
+            "schedule": 60.0,
+        },
         "send webhooks which are due": {
             "task": "telephony.tasks.sweep_deliveries",
             "schedule": 10.0,

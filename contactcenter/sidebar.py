@@ -14,7 +14,9 @@ from django.urls import reverse
 from django.utils.text import capfirst
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Calls": ("telephony.call", "telephony.destination", "telephony.transferorder"),
+    "Calls": (
+        "telephony.call", "recordings.review", "telephony.destination", "telephony.transferorder",
+    ),
     "Bots": (
         "agents.project", "agents.menupage", "agents.publishedplan", "agents.provideraccount",
     ),

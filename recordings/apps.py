@@ -7,7 +7,7 @@ class RecordingsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents.services import after_publish
-        from recordings import handlers, told
+        from recordings import handlers, handlers_review, told
         from telephony import events
 
         events.on("call_opened", handlers.call_opened)
@@ -15,5 +15,6 @@ class RecordingsConfig(AppConfig):
         events.on("egress_started", handlers.egress_changed)
         events.on("egress_updated", handlers.egress_changed)
         events.on("egress_ended", handlers.egress_changed)
+        events.on("recording_stored", handlers_review.recording_stored)
         after_publish(handlers.plan_published)
         told.register()

@@ -187,3 +187,9 @@ from recordings.models_costs import MonthlyCost as MonthlyCost  # noqa: E402
 from recordings.models_costs import OwnServers as OwnServers  # noqa: E402
 from recordings.models_costs import ProjectBudget as ProjectBudget  # noqa: E402
 from recordings.models_costs import TurnFigure as TurnFigure  # noqa: E402
+from recordings.models_review import CallTag as CallTag  # noqa: E402
+from recordings.models_review import Remark as Remark  # noqa: E402
+from recordings.models_review import Review as Review  # noqa: E402
+from recordings.models_review import ShareLink as ShareLink  # noqa: E402
+from recordings.models_review import SoundShape as SoundShape  # noqa: E402
+from recordings.models_review import Tag as Tag  # noqa: E402

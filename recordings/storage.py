@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 
 UPLOAD_LINK_S = 600
 PLAY_LINK_S = 300
+CHUNK = 256 * 1024  # bytes
 _PASSING = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "503", "500"}
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
 
@@ -35,6 +36,7 @@ class Bucket(Protocol):
     def upload_link(self, key: str, *, size: int, sha256: str, content_type: str) -> UploadLink: ...
     def play_link(self, key: str, *, content_type: str) -> str: ...
     def head(self, key: str) -> StoredObject: ...
+    def get(self, key: str) -> Iterator[bytes]: ...
     def delete(self, key: str) -> None: ...
 
 
@@ -145,6 +147,18 @@ class S3Bucket:
             size=found["ContentLength"],
             sha256=base64.b64decode(checksum).hex() if checksum else "",
         )
+
+    def get(self, key: str) -> Iterator[bytes]:
+        """The object's bytes, piece by piece. Raises ObjectWrong when the store has no such key."""
+        with _our_errors(self._name):
+            try:
+                body = self._s3.get_object(Bucket=self._name, Key=key)["Body"]
+            except ClientError as reason:
+                if _code(reason) in _ABSENT:
+                    raise ObjectWrong(f"{key} is not in the bucket.") from reason
+                raise
+            with closing(body):
+                yield from body.iter_chunks(CHUNK)
 
     def delete(self, key: str) -> None:
         with _our_errors(self._name):

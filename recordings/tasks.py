@@ -134,3 +134,7 @@ def _build_transcripts(now: datetime, since: timedelta | None = RECENT) -> None:
     )
     for call in missing[:100]:
         transcripts.build_transcript(call_id=call.pk, now=now)
+
+
+from recordings.tasks_review import draw_sound as draw_sound  # noqa: E402
+from recordings.tasks_review import sweep_reviews as sweep_reviews  # noqa: E402

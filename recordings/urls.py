@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from recordings import views
 
@@ -6,4 +6,5 @@ app_name = "recordings"
 urlpatterns = [
     path("play/<int:pk>", views.play, name="play"),
     path("call/<int:pk>/fragment", views.fragment, name="fragment"),
+    path("", include("recordings.urls_review")),
 ]

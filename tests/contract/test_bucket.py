@@ -66,6 +66,16 @@ def test_what_was_put_is_there_with_its_size_and_checksum(store):
     assert (found.size, found.sha256) == (len(BODY), SHA256)
 
 
+def test_an_object_is_read_piece_by_piece(store, monkeypatch):
+    monkeypatch.setattr(storage, "CHUNK", 2000)
+    store.put(store.link())
+    pieces = list(store.bucket.get(KEY))
+    assert b"".join(pieces) == BODY
+    assert len(pieces) > 1
+    with pytest.raises(ObjectWrong, match="not in the bucket"):
+        list(store.bucket.get("shop/never.ogg"))
+
+
 def test_an_upload_may_be_repeated(store):
     link = store.link()
     assert [store.put(link), store.put(link), store.put(store.link())] == [200, 200, 200]

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from urllib.parse import parse_qs, urlsplit
@@ -68,6 +69,14 @@ class FakeBucket:
             raise ObjectWrong(f"{key} is not in the bucket. It has to be uploaded again.")
         body = self.objects[key]
         return StoredObject(size=len(body), sha256=hashlib.sha256(body).hexdigest())
+
+    def get(self, key: str) -> Iterator[bytes]:
+        self._reach()
+        if key not in self.objects:
+            raise ObjectWrong(f"{key} is not in the bucket.")
+        body = self.objects[key]
+        for n in range(0, len(body), storage.CHUNK):
+            yield body[n : n + storage.CHUNK]
 
     def delete(self, key: str) -> None:
         self._reach()

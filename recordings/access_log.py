@@ -1,0 +1,21 @@
+"""Who read, heard or shared which call."""
+
+import logging
+from typing import Any
+
+from telephony.models import Call
+
+log = logging.getLogger(__name__)
+
+
+def note(*, user: Any, what: str, call: Call, how: str) -> None:
+    log.info(
+        "call accessed",
+        extra={
+            "user_id": user.pk,
+            "call_id": call.pk,
+            "what": what,
+            "how": how,
+            "pii.user": user.get_username(),
+        },
+    )
