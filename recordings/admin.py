@@ -62,8 +62,13 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Call)
-class CallAdmin(  # type: ignore[misc]
-    ReviewColumns, LookOnly, CallControls, BlocksCallers, History, ModelAdmin
+class CallAdmin(
+    ReviewColumns,
+    LookOnly,
+    CallControls,
+    BlocksCallers,
+    History,
+    ModelAdmin,  # type: ignore[misc]
 ):
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",

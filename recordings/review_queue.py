@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import F, Q, QuerySet
 
 from recordings import reviews
 from recordings.models import Review
+from recordings.reading import Viewer
 from telephony.lifecycle import CallState
 from telephony.models import Call
 
@@ -96,7 +96,7 @@ def quality_field() -> str:
     return ""
 
 
-def take_next(*, wish: Wish, user: AbstractBaseUser, now: datetime) -> Call | None:
+def take_next(*, wish: Wish, user: Viewer, now: datetime) -> Call | None:
     """The first call of the queue which nobody took before us."""
     for call in waiting(wish, now=now)[:_TRIES]:
         if reviews.take(call_id=call.pk, user=user, now=now):

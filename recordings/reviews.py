@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from recordings.errors import RecordingError
 from recordings.models import CallTag, Remark, Review, Tag
+from recordings.reading import Viewer
 from telephony import events
 
 State = Review.State
@@ -24,7 +24,7 @@ class ReviewError(RecordingError):
 # --- whose it is, and what became of it -----------------------------------------------------------
 
 
-def take(*, call_id: int, user: AbstractBaseUser, now: datetime) -> bool:
+def take(*, call_id: int, user: Viewer, now: datetime) -> bool:
     """The call is this person's to review. False: somebody else has it, or it is reviewed."""
     Review.objects.get_or_create(call_id=call_id)
     free = Review.objects.filter(call_id=call_id).takeable(forgotten_before=now - FORGOTTEN)
@@ -33,7 +33,7 @@ def take(*, call_id: int, user: AbstractBaseUser, now: datetime) -> bool:
     return taken == 1 or _mine(call_id, user).exists()
 
 
-def finish(*, call_id: int, user: AbstractBaseUser, verdict: str, now: datetime) -> bool:
+def finish(*, call_id: int, user: Viewer, verdict: str, now: datetime) -> bool:
     """Reviewed, with a verdict. False: it is not this person's (any more)."""
     if verdict not in Review.Verdict.values:
         raise ReviewError("Choose a verdict.")
@@ -44,7 +44,7 @@ def finish(*, call_id: int, user: AbstractBaseUser, verdict: str, now: datetime)
     return done == 1
 
 
-def release(*, call_id: int, user: AbstractBaseUser) -> bool:
+def release(*, call_id: int, user: Viewer) -> bool:
     """Back into the queue, unreviewed."""
     return _mine(call_id, user).update(**_NOBODY) == 1
 
@@ -65,7 +65,7 @@ _NOBODY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _mine(call_id: int, user: AbstractBaseUser) -> Any:
+def _mine(call_id: int, user: Viewer) -> QuerySet[Review]:
     return Review.objects.filter(call_id=call_id, state=State.TAKEN, reviewer_id=user.pk)
 
 
@@ -73,7 +73,7 @@ def _mine(call_id: int, user: AbstractBaseUser) -> Any:
 
 
 def add_remark(
-    *, call_id: int, user: AbstractBaseUser, text: str, at_ms: int | None, now: datetime
+    *, call_id: int, user: Viewer, text: str, at_ms: int | None, now: datetime
 ) -> Remark:
     """`at_ms` on the journal's clock; None: a note on the whole call. Raises ReviewError."""
     return Remark.objects.create(
@@ -82,13 +82,13 @@ def add_remark(
     )  # fmt: skip
 
 
-def edit_remark(*, remark_id: int, user: AbstractBaseUser, text: str, now: datetime) -> bool:
+def edit_remark(*, remark_id: int, user: Viewer, text: str, now: datetime) -> bool:
     """False: it is somebody else's, or gone. Raises ReviewError."""
     own = Remark.objects.filter(pk=remark_id, author_id=user.pk)
     return own.update(text=_text(text), edited_at=now) == 1
 
 
-def delete_remark(*, remark_id: int, user: AbstractBaseUser) -> bool:
+def delete_remark(*, remark_id: int, user: Viewer) -> bool:
     deleted, _ = Remark.objects.filter(pk=remark_id, author_id=user.pk).delete()
     return deleted > 0
 
@@ -105,7 +105,7 @@ def _text(text: str) -> str:
 # --- tags -----------------------------------------------------------------------------------------
 
 
-def add_tags(*, call_id: int, user: AbstractBaseUser, words: str, now: datetime) -> list[str]:
+def add_tags(*, call_id: int, user: Viewer, words: str, now: datetime) -> list[str]:
     """Words between commas; what the call has already stays as it is. Raises ReviewError."""
     names = [name for name in map(_tag_name, words.split(",")) if name]
     if not names:
@@ -150,7 +150,7 @@ def review_of(call_id: int) -> Review | None:
     return Review.objects.filter(call_id=call_id).first()
 
 
-def open_of(user: AbstractBaseUser) -> Any:
+def open_of(user: Viewer) -> QuerySet[Review]:
     """Calls this person has taken and not judged, oldest first."""
     mine = Q(reviewer_id=user.pk, state=State.TAKEN)
     return Review.objects.filter(mine).select_related("call__project").order_by("taken_at")

@@ -4,10 +4,10 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import F
 
 from recordings.models import ShareLink
+from recordings.reading import Viewer
 
 LASTS = {
     1: "1 hour", 8: "8 hours", 24: "1 day", 72: "3 days", 168: "7 days", 720: "30 days",
@@ -15,7 +15,7 @@ LASTS = {
 
 
 def share(
-    *, call_id: int, user: AbstractBaseUser, hours: int, at_ms: int | None, widens: bool,
+    *, call_id: int, user: Viewer, hours: int, at_ms: int | None, widens: bool,
     now: datetime,
 ) -> tuple[ShareLink, str]:  # fmt: skip
     """A link and its token, which is never to be seen again. Between an hour and thirty days."""
@@ -40,7 +40,7 @@ def opened(*, link: ShareLink, now: datetime) -> None:
     ShareLink.objects.filter(pk=link.pk).update(opened=F("opened") + 1, last_opened_at=now)
 
 
-def revoke(*, link_id: int, user: AbstractBaseUser, now: datetime) -> bool:
+def revoke(*, link_id: int, user: Viewer, now: datetime) -> bool:
     good = ShareLink.objects.good(now).filter(pk=link_id)
     return good.update(revoked_at=now, revoked_by_name=user.get_username()) == 1
 

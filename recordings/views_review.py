@@ -250,7 +250,7 @@ def moment(text: str) -> int | None:
         numbers = []
     if not 1 <= len(numbers) <= 3 or not all(0 <= number < 86_400 for number in numbers):
         raise BadForm("Write the moment as 1:23.")
-    seconds = sum(number * 60**n for n, number in enumerate(reversed(numbers)))
+    seconds: float = sum(number * 60.0**n for n, number in enumerate(reversed(numbers)))
     if seconds > 86_400:
         raise BadForm("A call lasts no longer than a day.")
     return round(seconds * 1000)

@@ -56,4 +56,4 @@ def panel_context(request: Any, call: Any, **more: Any) -> dict[str, Any]:
 
 def _sees_reviews(context: dict[str, Any]) -> bool:
     request = context.get("request")
-    return bool(request) and may(request.user, "recordings.view_review")
+    return request is not None and may(request.user, "recordings.view_review")
