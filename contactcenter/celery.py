@@ -43,6 +43,10 @@ app.conf.update(
             "schedule": 300.0,
         },
         "go on after calls": {"task": "recordings.tasks.sweep_after", "schedule": 10.0},
+        "draw sound, release forgotten reviews": {
+            "task": "recordings.tasks_review.sweep_reviews",
+            "schedule": 60.0,
+        },
         "send webhooks which are due": {
             "task": "telephony.tasks.sweep_deliveries",
             "schedule": 10.0,

@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Calls": (
-        "telephony.call", "recordings.spokenturn", "telephony.destination",
+        "telephony.call", "recordings.review", "recordings.spokenturn", "telephony.destination",
         "telephony.transferorder",
     ),
     "Bots": (

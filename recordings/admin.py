@@ -15,6 +15,7 @@ from unfold.decorators import display
 from agents.look_only import LookOnly
 from recordings import access_log, after_reading, money, reading
 from recordings.access_log import What
+from recordings.admin_review import ReviewColumns, ReviewFilter, TagFilter
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
 from telephony import search, shapes
@@ -65,13 +66,21 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Call)
-class CallAdmin(LookOnly, CallControls, BlocksCallers, History, WithinProjects, ModelAdmin):  # type: ignore[misc]
+class CallAdmin(
+    ReviewColumns,
+    LookOnly,
+    CallControls,
+    BlocksCallers,
+    History,
+    WithinProjects,
+    ModelAdmin,  # type: ignore[misc]
+):
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
-        "recording_state", "spent",
+        "recording_state", "review_state", "tag_words", "spent",
     )  # fmt: skip
-    list_select_related = ("project", "recording", "cost")
-    list_filter = (StateFilter, "project", ("started_at", DaysFilter))
+    list_select_related = ("project", "recording", "cost", "review")
+    list_filter = (StateFilter, "project", ReviewFilter, TagFilter, ("started_at", DaysFilter))
     search_fields = ("caller",)  # switches the search on; get_search_results does it
     search_help_text = "Number, or its last digits, or SIP call (SCL_…)"
     history_field = "started_at"

@@ -9,7 +9,6 @@ from pydantic import AwareDatetime, Field
 
 from recordings import search
 from recordings.search import Hit
-from recordings.search_filters import available
 from telephony.api.calls import CallOut
 from telephony.api.errors import Detail, Problem
 from telephony.api.paging import Id, Page, Paging
@@ -77,8 +76,6 @@ def search_turns(request: HttpRequest, filters: Query[Filters]) -> Any:
         for name, value in filters.dict(exclude={"q", "limit", "cursor", "project_id"}).items()
         if value not in (None, "")
     } | ({"project": filters.project_id} if filters.project_id else {})
-    for name in chosen.keys() - available().keys():
-        raise _unusable(name, "This installation does not know it.", "Leave it out.")
     try:
         page = search.find(
             filters.q, chosen, key_of(request), after=filters.cursor, limit=filters.limit

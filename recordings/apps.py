@@ -7,7 +7,7 @@ class RecordingsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents.services import after_publish
-        from recordings import handlers, told
+        from recordings import handlers, handlers_review, told
         from telephony import events
 
         events.on("call_opened", handlers.call_opened)
@@ -19,5 +19,6 @@ class RecordingsConfig(AppConfig):
         events.on("transcript_ready", handlers.words_or_sound_complete)
         events.on("recording_stored", handlers.recording_stored)
         events.on("transcript_ready", handlers.transcript_ready)
+        events.on("recording_stored", handlers_review.recording_stored)
         after_publish(handlers.plan_published)
         told.register()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from agents.models import Project
 from agents.providers import PROVIDERS
 from recordings.page import WHO
-from recordings.search_filters import ENDS, FAULTS, available
+from recordings.search_filters import ENDS, FAULTS
 from recordings.switches import name_of
 from telephony.search import LEAST
 
@@ -55,8 +55,6 @@ class SearchForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in set(self.fields) - set(_DAYS) - set(available()):
-            del self.fields[name]
         self.is_valid()
 
     def clean_number(self) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from recordings import sound, stores
+from recordings import stores
 from recordings.errors import ObjectWrong, SoundBroken, StoreRefused, StoreUnavailable
 from recordings.lifecycle import RecordingState
 from recordings.models import AudioMask, JournalEntry, Recording, RedactionRules, Transcript
@@ -173,6 +173,8 @@ def _settle(job: Job, state: str, error: str = "") -> None:
 
 
 def _make_and_switch(job: Job, bucket: Bucket) -> None:
+    from recordings import sound  # av takes 40 MB, which the web processes can do without
+
     recording = job.recording
     if recording.state != RecordingState.STORED:
         return _settle(job, State.WAITING, "It is not stored.")
@@ -184,7 +186,11 @@ def _make_and_switch(job: Job, bucket: Bucket) -> None:
         original, masked = Path(folder, "original"), Path(folder, "masked.ogg")
         bucket.get(recording.object_key, original)
         _require_original(recording, original)
-        facts = sound.mask(original, masked, [_cut(cut) for cut in job.cuts])
+        cuts = [
+            sound.Cut(start_ms=cut["start_ms"], end_ms=cut["end_ms"], channel=cut["channel"])
+            for cut in job.cuts
+        ]
+        facts = sound.mask(original, masked, cuts)
         changes: dict[str, Any] = {
             "object_key": job.target_key,
             "size": masked.stat().st_size,
@@ -256,10 +262,6 @@ def unconsidered(*, since: datetime) -> list[int]:
             call__project__redaction__mask_audio=True,
         ).values_list("call_id", flat=True)[:100]
     )
-
-
-def _cut(cut: dict[str, Any]) -> sound.Cut:
-    return sound.Cut(start_ms=cut["start_ms"], end_ms=cut["end_ms"], channel=cut["channel"])
 
 
 def _require_original(recording: Recording, file: Path) -> None:

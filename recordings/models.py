@@ -249,4 +249,10 @@ from recordings.models_profiles import Store as Store  # noqa: E402
 from recordings.models_redaction import AudioMask as AudioMask  # noqa: E402
 from recordings.models_redaction import RedactionCount as RedactionCount  # noqa: E402
 from recordings.models_redaction import RedactionRules as RedactionRules  # noqa: E402
+from recordings.models_review import CallTag as CallTag  # noqa: E402
+from recordings.models_review import Remark as Remark  # noqa: E402
+from recordings.models_review import Review as Review  # noqa: E402
+from recordings.models_review import ShareLink as ShareLink  # noqa: E402
+from recordings.models_review import SoundShape as SoundShape  # noqa: E402
+from recordings.models_review import Tag as Tag  # noqa: E402
 from recordings.models_spoken import SpokenTurn as SpokenTurn  # noqa: E402

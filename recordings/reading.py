@@ -82,11 +82,12 @@ class CallPage:
     legs: list[legs.Shown]
 
 
-def call_page(*, call: Call, viewer: Viewer, now: datetime) -> CallPage:
+def call_page(*, call: Call, viewer: Viewer, now: datetime, play_url: str = "") -> CallPage:
+    """`play_url`: of a link which lets the viewer hear this call all the same."""
     recording: Recording | None = getattr(call, "recording", None)
     transcript: Transcript | None = getattr(call, "transcript", None)
     is_open = call.ended_at is None
-    play_url = _play_url(recording, viewer)
+    play_url = _play_url(recording, viewer, play_url)
     may_read = may(viewer, "recordings.view_transcript")
     lines = _lines(call, recording, transcript, audible=bool(play_url)) if may_read else []
     deleted = forgetting.words(call)
@@ -151,9 +152,11 @@ def may(viewer: Viewer, permission: str) -> bool:
     )
 
 
-def _play_url(recording: Recording | None, viewer: Viewer) -> str:
+def _play_url(recording: Recording | None, viewer: Viewer, given: str) -> str:
     if recording is None or recording.state != RecordingState.STORED:
         return ""
+    if given:
+        return given
     if not may(viewer, "recordings.view_recording"):
         return ""
     return reverse("recordings:play", args=[recording.pk])

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.apps import apps
 from django.db.models import Exists, F, OuterRef, Q
 
 from agents.entries import END_REASONS
@@ -33,7 +32,6 @@ class Filter:
 
     calls: Condition | None = None
     turns: Condition | None = None
-    needs: str = ""  # a model which may be absent
 
 
 def _number(text: str) -> Q:
@@ -61,7 +59,6 @@ def _lasted_at_most(most: int) -> Q:
     return Q(ended_at__lte=F("started_at") + timedelta(seconds=most))
 
 
-INSIGHT = "recordings.CallInsight"  # call (related name insight), disposition, sentiment_label
 FILTERS: dict[str, Filter] = {
     "project": Filter(lambda pk: Q(project=pk), lambda pk: Q(project=pk)),
     "since": Filter(lambda at: Q(started_at__gte=at), lambda at: Q(started_at__gte=at)),
@@ -73,22 +70,10 @@ FILTERS: dict[str, Filter] = {
     "fault": Filter(_fault),
     "end": Filter(lambda reason: Q(end_reason=reason)),
     "who": Filter(turns=lambda who: Q(who=who)),
-    "disposition": Filter(lambda name: Q(insight__disposition=name), needs=INSIGHT),
-    "sentiment": Filter(lambda label: Q(insight__sentiment_label=label), needs=INSIGHT),
+    "disposition": Filter(lambda name: Q(insight__disposition=name)),
+    "sentiment": Filter(lambda label: Q(insight__sentiment_label=label)),
 }
 ENDS = {reason: words for reason, words in END_REASONS.items() if reason != "unknown"}
-
-
-def available() -> dict[str, Filter]:
-    return {name: one for name, one in FILTERS.items() if not one.needs or _is_there(one.needs)}
-
-
-def _is_there(label: str) -> bool:
-    try:
-        apps.get_model(label)
-    except LookupError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +89,8 @@ class Narrowed:
 def narrowed(chosen: Mapping[str, Any]) -> Narrowed:
     """Raises KeyError for a filter nobody knows. Empty values filter nothing."""
     calls, turns, cheap, rest = Q(), Q(), Q(), Q()
-    known = available()
     for name, value in chosen.items():
-        one = known[name]
+        one = FILTERS[name]
         if value in (None, ""):
             continue
         if one.calls:

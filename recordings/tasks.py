@@ -231,3 +231,5 @@ def _mask(now: datetime) -> None:
 from recordings.tasks_keeping import keep as keep  # noqa: E402
 from recordings.tasks_keeping import sweep_requests as sweep_requests  # noqa: E402
 from recordings.tasks_keeping import work_request as work_request  # noqa: E402
+from recordings.tasks_review import draw_sound as draw_sound  # noqa: E402
+from recordings.tasks_review import sweep_reviews as sweep_reviews  # noqa: E402

@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from recordings import views, views_after
 
@@ -8,4 +8,5 @@ urlpatterns = [
     path("play/<int:pk>/<int:n>", views.play_part, name="play-part"),
     path("call/<int:pk>/fragment", views.fragment, name="fragment"),
     path("call/<int:pk>/after", views_after.again, name="after-again"),
+    path("", include("recordings.urls_review")),
 ]

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0005_menus'),
-        ('recordings', '0004_spoken'),
+        ('recordings', '0005_review'),
         ('telephony', '0018_keeping'),
         ('auth', '0012_alter_user_first_name_max_length'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

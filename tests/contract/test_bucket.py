@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from recordings import storage
+from recordings import storage, storage_whole
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.storage import Bucket, UploadLink
 from tests.contract.bucket_fixture import SECRET_KEY, RealStore, real_store
@@ -83,6 +83,16 @@ def test_a_file_with_another_checksum_is_refused_and_leaves_nothing(store, tmp_p
         store.bucket.put(KEY, sent, sha256=SHA256, content_type=TYPE)
     with pytest.raises(ObjectWrong):
         store.bucket.get(KEY, tmp_path / "came")
+
+
+def test_an_object_is_read_piece_by_piece(store, monkeypatch):
+    monkeypatch.setattr(storage_whole, "CHUNK", 2000)
+    store.put(store.link())
+    pieces = list(store.bucket.chunks(KEY))
+    assert b"".join(pieces) == BODY
+    assert len(pieces) > 1
+    with pytest.raises(ObjectWrong, match="not in the bucket"):
+        list(store.bucket.chunks("shop/never.ogg"))
 
 
 def test_an_upload_may_be_repeated(store):

@@ -12,8 +12,7 @@ from django.urls import reverse
 
 from agents.entries import END_REASONS
 from recordings import search, spoken, spoken_index
-from recordings.models import Recording, SpokenTurn
-from recordings.search_filters import available
+from recordings.models import CallInsight, Recording, SpokenTurn
 from telephony.models import Call
 from tests.factories import NOW, make_call, make_project
 from tests.telephony.api_client import Api, make_key
@@ -221,12 +220,12 @@ def test_odd_requests_are_answered_in_words(api, asked, status):
     assert api("GET", f"/search/turns?{asked}").status_code == status
 
 
-def test_a_filter_this_installation_lacks_is_refused_not_ignored(api, monkeypatch):
-    monkeypatch.setattr("recordings.search_filters._is_there", lambda label: False)
-    assert "sentiment" not in available()
-    answer = api("GET", "/search/turns?q=word&sentiment=negative")
-    assert answer.status_code == 422
-    assert answer.json()["error"]["details"][0]["field"] == "sentiment"
+@pytest.mark.parametrize(("label", "found"), [("negative", 1), ("positive", 0)])
+def test_what_was_found_out_after_calls_narrows_the_search(api, label, found):
+    call = said("a word")
+    CallInsight.objects.create(call=call, at=call.started_at, sentiment_label=label)
+    answer = api("GET", "/search/turns?q=word&sentiment=negative").json()
+    assert len(answer["items"]) == found
 
 
 def test_a_key_without_the_scope_finds_nothing():

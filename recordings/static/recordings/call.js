@@ -1,139 +1,124 @@
 /* The call page: lines and sound belong together, and a page of a running call follows it. */
 "use strict";
 
-(() => {
-  const REFRESH_MS = 3000;
-  const EARLY_MS = 60; // browsers seek a little before the wanted moment
-  const RETRY_MS = 10000;
+import { Keys } from "./keys.js";
+import { Lines } from "./lines.js";
+import { Panel } from "./panel.js";
+import { Sound } from "./sound.js";
+import { Wave, clock } from "./wave.js";
 
-  const root = document.getElementById("call");
-  if (!root) return;
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-  let failedAt = -Infinity;
+const REFRESH_MS = 3000;
+const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
 
-  const audio = () => root.querySelector("audio");
-  const lines = () => [...root.querySelectorAll("button.call-line")];
-  const marked = () => root.querySelector('.call-line[aria-current="true"]');
+const root = document.getElementById("call");
+if (root) start();
 
-  // --- the line being spoken ---------------------------------------------------------------------
+function start() {
+  const said = document.getElementById("call-said");
+  const say = (words) => {
+    if (!said) return;
+    said.textContent = "";
+    said.textContent = words;
+  };
+  const sound = new Sound(root);
+  const lines = new Lines(root, sound);
+  const wave = new Wave(root, sound, lines);
+  const panel = new Panel(root, { now: () => clock(sound.ms), changed: () => refreshOnce(), say });
+  const keys = new Keys(does);
+  sound.onMove(lines.mark);
+  sound.onMove(wave.draw);
 
-  function spokenAt(ms) {
-    // the last one that began: who interrupts is heard
-    let found = null;
-    for (const line of lines()) {
-      const begin = Number(line.dataset.seek);
-      const end = Number(line.dataset.until ?? begin);
-      if (begin <= ms + EARLY_MS && ms < Math.max(end, begin + EARLY_MS)) found = line;
-    }
-    return found;
+  // --- what keys and buttons do ------------------------------------------------------------------
+
+  function does(key) {
+    const { player } = sound;
+    if (key === "ArrowDown") lines.step(1);
+    else if (key === "ArrowUp") lines.step(-1);
+    else if (key === "n") return next();
+    else if (key === "c") return panel.comment();
+    else if (!player) return false;
+    else if (key === " ") sound.toggle();
+    else if (key === "j") lines.jump(1);
+    else if (key === "k") lines.jump(-1);
+    else if (key === "ArrowRight") sound.seek(sound.ms + 5000);
+    else if (key === "ArrowLeft") sound.seek(sound.ms - 5000);
+    else if (key === "m") toMark(1);
+    else if (key === "M") toMark(-1);
+    else if (key === ">") setSpeed(SPEEDS.find((each) => each > sound.speed) ?? 3);
+    else if (key === "<") setSpeed(SPEEDS.findLast((each) => each < sound.speed) ?? 0.5);
+    else if (key === "s") setSkip(!sound.skips);
+    else return false;
+    return true;
   }
 
-  function mark() {
-    const player = audio();
-    if (!player) return;
-    const now = player.paused && !player.currentTime ? null : spokenAt(player.currentTime * 1000);
-    const before = marked();
-    if (now === before) return;
-    before?.removeAttribute("aria-current");
-    if (!now) return;
-    now.setAttribute("aria-current", "true");
-    now.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
+  function next() {
+    const form = document.getElementById("review-next");
+    form?.requestSubmit();
+    return Boolean(form);
   }
 
-  function hear(line) {
-    const player = audio();
-    if (!player) return;
-    player.currentTime = Number(line.dataset.seek) / 1000;
-    player.play().catch(() => {}); // a browser may forbid it; the position is set all the same
-  }
-
-  function toggle() {
-    const player = audio();
-    if (!player) return;
-    if (player.paused) player.play().catch(() => {});
-    else player.pause();
-  }
-
-  // --- keys: one stop for Tab, arrows between the lines ------------------------------------------
-
-  function rove(line) {
-    for (const other of lines()) other.tabIndex = other === line ? 0 : -1;
-  }
-
-  function step(by) {
-    const all = lines();
-    if (!all.length) return;
-    const here = all.indexOf(document.activeElement);
-    const from = here >= 0 ? here : all.indexOf(marked()) - (by < 0 ? 0 : by - 1);
-    const next = all[Math.min(all.length - 1, Math.max(0, from + by))];
-    rove(next);
-    next.focus();
-  }
-
-  function isElsewhere(target) {
-    return target !== document.body && !target.closest(".call-line");
-  }
-
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isElsewhere(event.target)) return;
-    if (!audio() && event.key === " ") return;
-    if (event.key === " ") toggle();
-    else if (event.key === "ArrowDown") step(1);
-    else if (event.key === "ArrowUp") step(-1);
-    else return;
-    event.preventDefault();
-  });
-  document.addEventListener("keyup", (event) => {
-    // else the space bar would click the line as well
-    if (event.key === " " && event.target.closest?.("button.call-line")) event.preventDefault();
-  });
-  root.addEventListener("click", (event) => {
-    const line = event.target.closest("button.call-line");
-    if (!line) return;
-    rove(line);
-    hear(line);
-  });
-
-  // --- the sound ---------------------------------------------------------------------------------
-
-  function onTrouble(player) {
-    // the link has run out: ask for a new one, once, and go on where we were
-    const again = performance.now() - failedAt > RETRY_MS && player.currentTime > 0;
-    failedAt = performance.now();
-    if (!again) {
-      root.querySelector(".call-trouble").hidden = false;
+  function toMark(by) {
+    const links = [...root.querySelectorAll("[data-mark]")];
+    const found =
+      by > 0
+        ? links.find((link) => Number(link.dataset.at) > sound.ms + 50)
+        : links.findLast((link) => Number(link.dataset.at) < sound.ms - 1000);
+    if (!found) {
+      say("There is no more marker.");
       return;
     }
-    const position = player.currentTime;
-    const wasPlaying = !player.paused;
-    player.load();
-    player.currentTime = position;
-    if (wasPlaying) player.play().catch(() => {});
+    sound.seek(Number(found.dataset.at));
+    say(found.textContent.trim().replace(/\s+/g, " "));
   }
 
-  function attach() {
-    rove(lines()[0]);
-    const player = audio();
-    if (!player || player.dataset.attached) return;
-    player.dataset.attached = "yes";
-    for (const name of ["timeupdate", "seeking", "seeked", "play"]) {
-      player.addEventListener(name, mark);
+  function setSpeed(speed) {
+    sound.setSpeed(speed);
+    const list = root.querySelector("[data-do=speed]");
+    if (list) list.value = String(speed);
+    say(`Speed ${speed}`);
+  }
+
+  function setSkip(on) {
+    sound.skips = on;
+    const box = root.querySelector("[data-do=skip]");
+    if (box) box.checked = on;
+    say(on ? "Silence is skipped" : "Silence is played");
+  }
+
+  root.addEventListener("click", (event) => {
+    const line = event.target.closest("button.call-line");
+    if (line) lines.hear(line);
+    const mark = event.target.closest("[data-mark]");
+    if (mark && sound.player) {
+      event.preventDefault();
+      sound.seek(Number(mark.dataset.at));
+      sound.play();
     }
-    player.addEventListener("error", () => onTrouble(player));
-    if (player.error) onTrouble(player);
-    // `timeupdate` comes four times a second; short words need more
-    const follow = () => {
-      mark();
-      if (!player.paused) requestAnimationFrame(follow);
-    };
-    player.addEventListener("play", follow);
-  }
+    const tool = event.target.closest("button[data-do]")?.dataset.do;
+    if (tool === "previous") lines.jump(-1);
+    if (tool === "next") lines.jump(1);
+    if (tool === "help") keys.help();
+  });
+  root.addEventListener("change", (event) => {
+    if (event.target.dataset.do === "speed") setSpeed(Number(event.target.value));
+    if (event.target.dataset.do === "skip") setSkip(event.target.checked);
+  });
 
-  // --- a call that is still on -------------------------------------------------------------------
+  // --- a call that is still on, and one somebody wrote about -------------------------------------
 
   const shown = new Map();
   const partsOf = (node) => [...node.querySelectorAll("[data-part]")];
   for (const part of partsOf(root)) shown.set(part.dataset.part, part.innerHTML);
+
+  function attach() {
+    sound.attach();
+    wave.attach();
+    lines.read();
+    wave.readMarks();
+    for (const tools of root.querySelectorAll(".sound-tools")) tools.hidden = false;
+    const list = root.querySelector("[data-do=speed]");
+    if (list) list.value = String(sound.speed);
+  }
 
   function replace(part, html) {
     const focused = part.contains(document.activeElement) && document.activeElement.dataset.n;
@@ -147,26 +132,35 @@
     const fresh = new DOMParser().parseFromString(html, "text/html");
     for (const part of partsOf(fresh)) {
       const name = part.dataset.part;
-      if (shown.get(name) === part.innerHTML) continue;
+      if (name === "review" || shown.get(name) === part.innerHTML) continue; // people type there
       shown.set(name, part.innerHTML);
       replace(root.querySelector(`[data-part="${name}"]`), part.innerHTML);
     }
     root.querySelector(".call").dataset.live = fresh.querySelector(".call").dataset.live;
     attach();
-    mark();
+    lines.mark();
+  }
+
+  async function refreshOnce() {
+    if (!root.dataset.fragment) return false;
+    try {
+      const answer = await fetch(root.dataset.fragment, { credentials: "same-origin" });
+      if (answer.status === 403 || answer.status === 404 || answer.redirected) return false;
+      if (answer.ok) update(await answer.text());
+    } catch {
+      // the server is away for a moment: the page stays and asks again
+    }
+    return true;
   }
 
   async function refresh() {
-    if (!document.hidden) {
-      try {
-        const answer = await fetch(root.dataset.fragment, { credentials: "same-origin" });
-        if (answer.status === 403 || answer.status === 404 || answer.redirected) return;
-        if (answer.ok) update(await answer.text());
-      } catch {
-        // the server is away for a moment: the page stays and asks again
-      }
-    }
+    if (!document.hidden && !(await refreshOnce())) return;
     if (root.querySelector(".call").dataset.live === "yes") setTimeout(refresh, REFRESH_MS);
+  }
+
+  function begin() {
+    const at = Number(root.dataset.at ?? new URLSearchParams(location.hash.slice(1)).get("at"));
+    if (at > 0) sound.seek(at);
   }
 
   attach();
@@ -176,5 +170,6 @@
     rove(asked);
     asked.focus({ preventScroll: true });
   }
+  begin();
   if (root.querySelector(".call").dataset.live === "yes") setTimeout(refresh, REFRESH_MS);
-})();
+}
