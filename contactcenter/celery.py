@@ -44,6 +44,11 @@ app.conf.update(
             "schedule": crontab(hour="3", minute="10"),
         },
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
+        "compare recordings with the store": {
+            "task": "recordings.tasks_checks.check_nightly",
+            "schedule": crontab(hour="2", minute="20"),
+        },
+        "go on comparing": {"task": "recordings.tasks_checks.sweep_checks", "schedule": 30.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},
     },
 )

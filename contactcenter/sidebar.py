@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "recordings.turnfigure", "recordings.callcost", "recordings.monthlycost",
         "recordings.projectbudget", "recordings.ownservers", "agents.priceentry",
     ),
+    "Store": ("recordings.storecheck", "recordings.storefinding"),
     "Users and programs": (
         "auth.user", "auth.group", "telephony.apikey", "telephony.subscription",
         "telephony.delivery", "telephony.inboundevent",

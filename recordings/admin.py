@@ -149,5 +149,7 @@ class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # 
         return TemplateResponse(request, "recordings/call.html", context)
 
 
+from recordings.admin_checks import StoreCheckAdmin as StoreCheckAdmin  # noqa: E402
+from recordings.admin_checks import StoreFindingAdmin as StoreFindingAdmin  # noqa: E402
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
 from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402

@@ -181,6 +181,9 @@ class Transcript(models.Model):
         return f"Transcript of {self.call_id}"
 
 
+from recordings.models_checks import CheckedObject as CheckedObject  # noqa: E402
+from recordings.models_checks import StoreCheck as StoreCheck  # noqa: E402
+from recordings.models_checks import StoreFinding as StoreFinding  # noqa: E402
 from recordings.models_costs import CallCost as CallCost  # noqa: E402
 from recordings.models_costs import Counter as Counter  # noqa: E402
 from recordings.models_costs import MonthlyCost as MonthlyCost  # noqa: E402

@@ -9,13 +9,16 @@ from typing import Protocol
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
+from recordings.storage_bulk import Bulk, BulkBucket
 
 UPLOAD_LINK_S = 600
 PLAY_LINK_S = 300
 _PASSING = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "503", "500"}
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
+_NO_LONGER = _ABSENT | {"NoSuchUpload", "InvalidPart"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class UploadLink:
     headers: dict[str, str]  # the upload is refused without exactly these
 
 
-class Bucket(Protocol):
+class Bucket(BulkBucket, Protocol):
     def ensure(self) -> None: ...
     def upload_link(self, key: str, *, size: int, sha256: str, content_type: str) -> UploadLink: ...
     def play_link(self, key: str, *, content_type: str) -> str: ...
@@ -38,7 +41,7 @@ class Bucket(Protocol):
     def delete(self, key: str) -> None: ...
 
 
-class S3Bucket:
+class S3Bucket(Bulk):
     """One bucket. Each call waits at most a few seconds; retries are the tasks' business."""
 
     def __init__(
@@ -149,6 +152,18 @@ class S3Bucket:
     def delete(self, key: str) -> None:
         with _our_errors(self._name):
             self._s3.delete_object(Bucket=self._name, Key=key)
+
+    @contextmanager
+    def _guard(self, key: str = "") -> Iterator[None]:
+        with _our_errors(self._name):
+            try:
+                yield
+            except ClientError as reason:
+                if not key or _code(reason) not in _NO_LONGER:
+                    raise
+                raise ObjectWrong(f"{key} is not in the bucket.") from reason
+            except (OSError, HTTPError) as reason:  # while a body is read
+                raise StoreUnavailable("The object store broke off in the middle.") from reason
 
     def _require_bucket(self) -> None:
         try:

@@ -134,3 +134,6 @@ def _build_transcripts(now: datetime, since: timedelta | None = RECENT) -> None:
     )
     for call in missing[:100]:
         transcripts.build_transcript(call_id=call.pk, now=now)
+
+
+from recordings import tasks_checks as tasks_checks  # noqa: E402
