@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from agents.services import published_plan
-from recordings.errors import ObjectWrong, SecondRecording
+from recordings.errors import ObjectWrong, SecondRecording, UploadUnderWay
 from recordings.lifecycle import RecordingState, sources
 from recordings.models import JournalEntry, Recording
-from recordings.storage import Bucket, UploadLink
+from recordings.storage import UPLOAD_LINK_S, Bucket, UploadLink
 from recordings.transcripts import ANYWAY_S
 from telephony import events
 from telephony.live import LiveEgress
@@ -132,7 +133,8 @@ def offer_upload(
 
     `facts`: sha256 (hex), size (bytes), duration_ms, starts_ms, content_type. A file which comes
     although egress was to record is taken as well, unless egress has delivered: it is the backup.
-    Raises SecondRecording.
+    While one worker's link is good, another worker gets none for another file: who comes last would
+    overwrite what was verified. Raises SecondRecording, UploadUnderWay.
     """
     call = Call.objects.select_related("project").get(pk=call_id)
     recording, _ = Recording.objects.get_or_create(
@@ -143,11 +145,20 @@ def offer_upload(
             "created_at": now,
         },
     )
-    moved = Recording.objects.filter(
-        pk=recording.pk, state__in=[*sources(State.UPLOADING), State.UPLOADING]
-    ).update(state=State.UPLOADING, recorder=Recording.Recorder.WORKER, error="", **facts)
+    moved = (
+        Recording.objects.filter(
+            pk=recording.pk, state__in=[*sources(State.UPLOADING), State.UPLOADING]
+        )
+        .exclude(_another_under_way(facts["sha256"], now))
+        .update(
+            state=State.UPLOADING, recorder=Recording.Recorder.WORKER, error="", claimed_at=now,
+            **facts,
+        )
+    )  # fmt: skip
     recording.refresh_from_db()
     if not moved:
+        if recording.state == State.UPLOADING:
+            raise UploadUnderWay("Another worker is uploading a recording of this call.")
         _require_same(recording, facts["sha256"])
         return recording, None
     link = bucket.upload_link(
@@ -159,6 +170,12 @@ def offer_upload(
     return recording, link
 
 
+def _another_under_way(sha256: str, now: datetime) -> Q:
+    since = now - timedelta(seconds=UPLOAD_LINK_S)
+    under_way = Q(state=State.UPLOADING, recorder=Recording.Recorder.WORKER, claimed_at__gt=since)
+    return under_way & ~Q(sha256__in=["", sha256])
+
+
 def _require_same(recording: Recording, sha256: str) -> None:
     """A worker throws away what we have. Of a call with two workers we have one file only."""
     if recording.recorder == Recording.Recorder.WORKER and recording.sha256 != sha256:
@@ -168,9 +185,16 @@ def _require_same(recording: Recording, sha256: str) -> None:
         )
 
 
-def close_recording(*, recording_id: int, bucket: Bucket, now: datetime) -> Recording:
-    """STORED, if the store really holds the promised bytes. Raises ObjectWrong otherwise."""
+def close_recording(
+    *, recording_id: int, bucket: Bucket, now: datetime, sha256: str = ""
+) -> Recording:
+    """STORED, if the store really holds the promised bytes. Raises ObjectWrong otherwise.
+
+    `sha256`: of the file its worker believes to have delivered, which it deletes when it hears yes.
+    """
     recording = Recording.objects.get(pk=recording_id)
+    if sha256 and recording.sha256 and recording.sha256 != sha256:
+        raise ObjectWrong("Another file was offered meanwhile. Offer this one again.")
     if recording.state == State.STORED:
         return recording
     if recording.state != State.UPLOADING:  # whoever hears “yes” throws his file away

@@ -68,6 +68,8 @@ class S3Bucket(Bulk):
                 config=Config(
                     signature_version="s3v4",
                     s3={"addressing_style": "path"},
+                    # what has rotted is to be told, not to look like a store in trouble
+                    response_checksum_validation="when_required",
                     connect_timeout=3,
                     read_timeout=timeout_s,
                     retries={"total_max_attempts": 2, "mode": "standard"},

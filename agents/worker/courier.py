@@ -171,7 +171,7 @@ class Courier:
             if answer.get("state") != "stored":
                 target = answer["upload"]
                 await self._desk.put(target["url"], target["headers"], sound)
-                await self._desk.uploaded(int(answer["id"]))
+                await self._desk.uploaded(int(answer["id"]), sha256=facts["sha256"])
         except DeskRefused as reason:
             if reason.status == 409:  # the object did not arrive whole: put it again
                 raise DeskAway(str(reason)) from reason
