@@ -27,10 +27,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "telephony.destinationrule", "telephony.donotcall",
     ),
     "Figures": (
-        "recordings.turnfigure", "recordings.callcost", "recordings.monthlycost",
-        "recordings.projectbudget", "recordings.ownservers", "agents.priceentry",
+        "recordings.hourfigure", "recordings.turnfigure", "recordings.callcost",
+        "recordings.monthlycost", "recordings.projectbudget", "recordings.ownservers",
+        "agents.priceentry",
     ),
-    "Store": ("recordings.storecheck", "recordings.storefinding"),
+    "Store": ("recordings.storecheck", "recordings.storefinding", "recordings.export"),
     "Users and programs": (
         "auth.user", "auth.group", "telephony.apikey", "telephony.subscription",
         "telephony.delivery", "telephony.inboundevent",

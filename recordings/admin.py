@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from agents.look_only import LookOnly
 from recordings import money, reading
+from recordings.admin_exports import ExportsCalls
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
 from telephony import search, shapes
@@ -61,7 +62,9 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Call)
-class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # type: ignore[misc]
+class CallAdmin(  # type: ignore[misc]
+    LookOnly, ExportsCalls, CallControls, BlocksCallers, History, ModelAdmin
+):
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "spent",
@@ -152,4 +155,6 @@ class CallAdmin(LookOnly, CallControls, BlocksCallers, History, ModelAdmin):  # 
 from recordings.admin_checks import StoreCheckAdmin as StoreCheckAdmin  # noqa: E402
 from recordings.admin_checks import StoreFindingAdmin as StoreFindingAdmin  # noqa: E402
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
+from recordings.admin_exports import ExportAdmin as ExportAdmin  # noqa: E402
 from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402
+from recordings.admin_overview import OverviewAdmin as OverviewAdmin  # noqa: E402

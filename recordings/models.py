@@ -190,3 +190,7 @@ from recordings.models_costs import MonthlyCost as MonthlyCost  # noqa: E402
 from recordings.models_costs import OwnServers as OwnServers  # noqa: E402
 from recordings.models_costs import ProjectBudget as ProjectBudget  # noqa: E402
 from recordings.models_costs import TurnFigure as TurnFigure  # noqa: E402
+from recordings.models_exports import Export as Export  # noqa: E402
+from recordings.models_hours import AskedQuestion as AskedQuestion  # noqa: E402
+from recordings.models_hours import CountedCall as CountedCall  # noqa: E402
+from recordings.models_hours import HourFigure as HourFigure  # noqa: E402
