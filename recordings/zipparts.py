@@ -52,6 +52,7 @@ def _info(entry: list[Any]) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, date_time=tuple(at))
     info.header_offset, info.CRC, info.flag_bits = offset, crc, flags
     info.file_size = info.compress_size = size
+    info.external_attr = 0o600 << 16  # as zipfile gives to what it writes
     return info
 
 
