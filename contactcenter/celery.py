@@ -74,6 +74,19 @@ app.conf.update(
             "schedule": crontab(minute="20"),
         },
         "watch budgets": {"task": "recordings.tasks.watch_budgets", "schedule": 300.0},
+        "compare recordings with the store": {
+            "task": "recordings.tasks_checks.check_nightly",
+            "schedule": crontab(hour="2", minute="20"),
+        },
+        "delete exports which are old": {
+            "task": "recordings.tasks_checks.expire_exports",
+            "schedule": 3600.0,
+        },
+        "draw old calls as well": {
+            "task": "recordings.tasks_checks.roll_up_missed",
+            "schedule": 900.0,
+        },
+        "go on comparing": {"task": "recordings.tasks_checks.sweep_checks", "schedule": 30.0},
         "count what was not counted": {"task": "recordings.tasks.count_calls", "schedule": 300.0},
     },
 )

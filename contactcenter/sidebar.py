@@ -37,9 +37,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "telephony.legalhold", "recordings.callerrequest", "recordings.accesslog",
     ),
     "Figures": (
-        "recordings.turnfigure", "recordings.callcost", "recordings.monthlycost",
-        "recordings.projectbudget", "recordings.ownservers", "agents.priceentry",
+        "recordings.hourfigure", "recordings.turnfigure", "recordings.callcost",
+        "recordings.monthlycost", "recordings.projectbudget", "recordings.ownservers",
+        "agents.priceentry",
     ),
+    "Store": ("recordings.storecheck", "recordings.storefinding", "recordings.export"),
     "Users and programs": (
         "auth.user", "auth.group", "telephony.projectlimit", "telephony.apikey",
         "telephony.subscription", "telephony.delivery", "telephony.inboundevent",

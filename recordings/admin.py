@@ -15,6 +15,7 @@ from unfold.decorators import display
 from agents.look_only import LookOnly
 from recordings import access_log, after_reading, money, reading
 from recordings.access_log import What
+from recordings.admin_exports import ExportsCalls
 from recordings.admin_review import ReviewColumns, ReviewFilter, TagFilter
 from recordings.lifecycle import RecordingState
 from recordings.models import CallCost, Recording
@@ -66,15 +67,10 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Call)
-class CallAdmin(
-    ReviewColumns,
-    LookOnly,
-    CallControls,
-    BlocksCallers,
-    History,
-    WithinProjects,
-    ModelAdmin,  # type: ignore[misc]
-):
+class CallAdmin(  # type: ignore[misc]
+    ReviewColumns, LookOnly, ExportsCalls, CallControls, BlocksCallers, History, WithinProjects,
+    ModelAdmin,
+):  # fmt: skip
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "review_state", "tag_words", "spent",
@@ -167,9 +163,13 @@ class CallAdmin(
 
 
 from recordings.admin_after import AfterCallAdmin as AfterCallAdmin  # noqa: E402
+from recordings.admin_checks import StoreCheckAdmin as StoreCheckAdmin  # noqa: E402
+from recordings.admin_checks import StoreFindingAdmin as StoreFindingAdmin  # noqa: E402
 from recordings.admin_costs import CallCostAdmin as CallCostAdmin  # noqa: E402
+from recordings.admin_exports import ExportAdmin as ExportAdmin  # noqa: E402
 from recordings.admin_figures import TurnFigureAdmin as TurnFigureAdmin  # noqa: E402
 from recordings.admin_keeping import KeepRuleAdmin as KeepRuleAdmin  # noqa: E402
+from recordings.admin_overview import OverviewAdmin as OverviewAdmin  # noqa: E402
 from recordings.admin_profiles import RecordingProfileAdmin as RecordingProfileAdmin  # noqa: E402
 from recordings.admin_profiles import StoreAdmin as StoreAdmin  # noqa: E402
 from recordings.admin_redaction import AudioMaskAdmin as AudioMaskAdmin  # noqa: E402

@@ -21,6 +21,10 @@ class SecondRecording(RecordingError):
     """A call has one recording. Whoever brings another one keeps it."""
 
 
+class UploadUnderWay(RecordingError):
+    """Another file of the same call is on its way. Trying again later may work."""
+
+
 class BadEntries(RecordingError):
     """A journal delivery that cannot be read; sending it again will not help."""
 

@@ -19,6 +19,7 @@ from recordings.errors import (
     SecondRecording,
     StoreRefused,
     StoreUnavailable,
+    UploadUnderWay,
 )
 from recordings.lifecycle import RecordingState
 from recordings.models import JournalEntry, Recording
@@ -136,7 +137,7 @@ def offer_recording(request: HttpRequest) -> HttpResponse:
         )
     except SecondRecording as reason:
         return _no(400, reason)
-    except (StoreUnavailable, StoreRefused, BackupTooEarly) as reason:
+    except (StoreUnavailable, StoreRefused, BackupTooEarly, UploadUnderWay) as reason:
         return _no(503, reason)
     if link is None:
         return JsonResponse({"id": recording.pk, "state": recording.state})
@@ -184,10 +185,15 @@ def pause_egress(request: HttpRequest) -> HttpResponse:
 @for_workers
 @require_POST
 def uploaded(request: HttpRequest, pk: int) -> HttpResponse:
+    """With the file's `sha256`; workers of older releases do not tell it."""
     try:
+        body = _body(request)
+        sha256 = _text(body, "sha256", r"[0-9a-f]{64}") if "sha256" in body else ""
         recording = services.close_recording(
-            recording_id=pk, bucket=wiring.bucket(), now=timezone.now()
+            recording_id=pk, bucket=wiring.bucket(), now=timezone.now(), sha256=sha256
         )
+    except BadRequest as reason:
+        return _no(400, reason)
     except Recording.DoesNotExist:  # deleted: whoever offers it again hears whether for good
         return _no(409, f"There is no recording {pk} (any more). Offer it again.")
     except ObjectWrong as wrong:

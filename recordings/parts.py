@@ -125,7 +125,7 @@ def measured(part: RecordingPart, bucket: Bucket) -> int:
     """
     keys = [part.object_key]
     if part.content_type == HLS:
-        playlist = bucket.read(part.object_key, most=MOST_LIST).decode(errors="replace")
+        playlist = bucket.read(part.object_key, 0, MOST_LIST).decode(errors="replace")
         keys += pieces(part.object_key, playlist)
     size = sum(bucket.head(key).size for key in keys)
     if size == 0:

@@ -5,14 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from agents.services import published_plan
 from recordings import backups, consents, layout, masking, stores
 from recordings.choices import CONTENT_TYPES, EXTENSIONS, Format
-from recordings.errors import ObjectWrong, SecondRecording
+from recordings.errors import ObjectWrong, SecondRecording, UploadUnderWay
 from recordings.lifecycle import RecordingState, sources
 from recordings.models import Forgotten, JournalEntry, Recording
-from recordings.storage import Bucket, UploadLink
+from recordings.storage import UPLOAD_LINK_S, Bucket, UploadLink
 from recordings.transcripts import ANYWAY_S
 from telephony import events
 from telephony.live import EgressWish, LiveEgress
@@ -152,7 +153,8 @@ def offer_upload(
 
     `facts`: sha256 (hex), size (bytes), duration_ms, starts_ms, content_type. A file which comes
     although egress was to record is taken as well, unless egress has delivered: it is the backup.
-    Raises SecondRecording and BackupTooEarly.
+    While one worker's link is good, another worker gets none for another file: who comes last would
+    overwrite what was verified. Raises SecondRecording, BackupTooEarly, UploadUnderWay.
     """
     call = Call.objects.select_related("project").get(pk=call_id)
     recording, _ = Recording.objects.select_related("call", "store").get_or_create(
@@ -160,11 +162,17 @@ def offer_upload(
     )
     if recording.recorder == Recording.Recorder.EGRESS:
         return backups.offer(recording=recording, facts=facts, bucket=bucket, now=now)
-    moved = Recording.objects.filter(
-        pk=recording.pk, state__in=[*sources(State.UPLOADING), State.UPLOADING]
-    ).update(state=State.UPLOADING, error="", **facts)
+    moved = (
+        Recording.objects.filter(
+            pk=recording.pk, state__in=[*sources(State.UPLOADING), State.UPLOADING]
+        )
+        .exclude(_another_under_way(facts["sha256"], now))
+        .update(state=State.UPLOADING, error="", claimed_at=now, **facts)
+    )
     recording.refresh_from_db()
     if not moved:
+        if recording.state == State.UPLOADING:
+            raise UploadUnderWay("Another worker is uploading a recording of this call.")
         _require_same(recording, facts["sha256"])
         return recording, None
     link = stores.bucket_of(recording, default=bucket).upload_link(
@@ -174,6 +182,12 @@ def offer_upload(
         content_type=facts["content_type"],
     )
     return recording, link
+
+
+def _another_under_way(sha256: str, now: datetime) -> Q:
+    since = now - timedelta(seconds=UPLOAD_LINK_S)
+    under_way = Q(state=State.UPLOADING, recorder=Recording.Recorder.WORKER, claimed_at__gt=since)
+    return under_way & ~Q(sha256__in=["", sha256])
 
 
 def _require_same(recording: Recording, sha256: str) -> None:
@@ -187,12 +201,21 @@ def _require_same(recording: Recording, sha256: str) -> None:
         )
 
 
-def close_recording(*, recording_id: int, bucket: Bucket, now: datetime) -> Recording:
-    """STORED, if the store really holds the promised bytes. Raises ObjectWrong otherwise."""
+def close_recording(
+    *, recording_id: int, bucket: Bucket, now: datetime, sha256: str = ""
+) -> Recording:
+    """STORED, if the store really holds the promised bytes. Raises ObjectWrong otherwise.
+
+    `sha256`: of the file its worker believes to have delivered, which it deletes when it hears yes.
+    """
     recording = Recording.objects.select_related("store").get(pk=recording_id)
     is_egress = recording.recorder == Recording.Recorder.EGRESS
     if is_egress and (backup := backups.waiting(recording)):
         return backups.close(recording=recording, part=backup, bucket=bucket, now=now)
+    if sha256 and recording.sha256 not in ("", sha256):
+        if masking.is_original(recording, sha256):
+            return recording
+        raise ObjectWrong("Another file was offered meanwhile. Offer this one again.")
     if recording.state == State.STORED:
         return recording
     if recording.state != State.UPLOADING:  # whoever hears “yes” throws his file away

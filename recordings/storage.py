@@ -21,12 +21,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
-from recordings.storage_whole import Whole, WholeBucket
+from recordings.storage_bulk import Bulk, BulkBucket
 
 UPLOAD_LINK_S = 600
 PLAY_LINK_S = 300
 _PASSING = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "503", "500"}
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
+_NO_LONGER = _ABSENT | {"NoSuchUpload", "InvalidPart"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class UploadLink:
     headers: dict[str, str]  # the upload is refused without exactly these
 
 
-class Bucket(WholeBucket, Protocol):
+class Bucket(BulkBucket, Protocol):
     def ensure(self) -> None: ...
     def upload_link(self, key: str, *, size: int, sha256: str, content_type: str) -> UploadLink: ...
     def play_link(self, key: str, *, content_type: str) -> str: ...
@@ -49,12 +50,11 @@ class Bucket(WholeBucket, Protocol):
     def delete(self, key: str) -> None: ...
     def put_bytes(self, key: str, body: bytes, *, content_type: str) -> None: ...
     def protect(self, key: str, *, content_type: str) -> None: ...
-    def read(self, key: str, *, most: int) -> bytes: ...
     def get(self, key: str, target: Path) -> None: ...
     def put(self, key: str, source: Path, *, sha256: str, content_type: str) -> None: ...
 
 
-class S3Bucket(Whole):
+class S3Bucket(Bulk):
     """One bucket. Each call waits at most a few seconds; retries are the tasks' business."""
 
     def __init__(
@@ -81,6 +81,8 @@ class S3Bucket(Whole):
         config = Config(
             signature_version="s3v4",
             s3={"addressing_style": "path" if path_style else "virtual"},
+            # what has rotted is to be told, not to look like a store in trouble
+            response_checksum_validation="when_required",
             connect_timeout=3,
             read_timeout=timeout_s,
             retries={"total_max_attempts": 2, "mode": "standard"},
@@ -187,17 +189,6 @@ class S3Bucket(Whole):
                 MetadataDirective="REPLACE", ContentType=content_type, **self._sse,
             )  # fmt: skip
 
-    def read(self, key: str, *, most: int) -> bytes:
-        """The first `most` bytes of an object. Raises ObjectWrong when there is none."""
-        with _our_errors(self._name, self._named):
-            try:
-                found = self._s3.get_object(Bucket=self._name, Key=key)
-            except ClientError as reason:
-                if _code(reason) in _ABSENT:
-                    raise ObjectWrong(f"{key} is not in the bucket.") from reason
-                raise
-            return bytes(found["Body"].read(most))
-
     def get(self, key: str, target: Path) -> None:
         """The object as a file, a piece at a time. Raises ObjectWrong when there is none."""
         with _our_errors(self._name, self._named):
@@ -230,7 +221,7 @@ class S3Bucket(Whole):
             try:
                 yield
             except ClientError as reason:
-                if not key or _code(reason) not in _ABSENT:
+                if not key or _code(reason) not in _NO_LONGER:
                     raise
                 raise ObjectWrong(f"{key} is not in the bucket.") from reason
             except (OSError, HTTPError, Boto3Error) as reason:  # while a body is on its way

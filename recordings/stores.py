@@ -134,7 +134,7 @@ def playlist(recording: Recording, *, bucket: Bucket) -> str:
 
 
 def _playlist(key: str, bucket: Bucket) -> str:
-    return bucket.read(key, most=parts.MOST_LIST).decode(errors="replace")
+    return bucket.read(key, 0, parts.MOST_LIST).decode(errors="replace")
 
 
 # --- “Try this store” ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from recordings import counters
+from recordings import counters, rollup
 from recordings.costs import ZERO, Spent, spent_on
 from recordings.models import Analysis, CallCost, JournalEntry, TurnFigure
 from recordings.turns import Turn, turns_of
@@ -37,6 +37,7 @@ def tally(*, call_id: int, now: datetime) -> CallCost:
     counted = _counts(call, turns, whole.amount)
     before = CallCost.objects.filter(call=call).values_list("counted", flat=True).first()
     counters.add(before or {}, counted)
+    rollup.roll_up(call_id=call_id)
     return _write(call, whole, counted, now)
 
 

@@ -228,6 +228,7 @@ def _mask(now: datetime) -> None:
         mask_recording.delay(recording_id=recording_id)
 
 
+from recordings import tasks_checks as tasks_checks  # noqa: E402
 from recordings.tasks_keeping import keep as keep  # noqa: E402
 from recordings.tasks_keeping import sweep_requests as sweep_requests  # noqa: E402
 from recordings.tasks_keeping import work_request as work_request  # noqa: E402

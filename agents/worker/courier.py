@@ -185,7 +185,7 @@ class Courier:
             if answer.get("state") not in {"stored", "unwanted"}:  # the caller refused, say
                 target = answer["upload"]
                 await self._desk.put(target["url"], target["headers"], sound)
-                await self._desk.uploaded(int(answer["id"]))
+                await self._desk.uploaded(int(answer["id"]), sha256=facts["sha256"])
         except DeskForgets:
             forgetting.throw_away(self._config, path.stem)
             return

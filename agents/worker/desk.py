@@ -64,8 +64,10 @@ class Desk:
     async def recording(self, facts: dict[str, Any]) -> dict[str, Any]:
         return await self._json("POST", "/internal/recordings", facts)
 
-    async def uploaded(self, recording_id: int) -> None:
-        await self._json("POST", f"/internal/recordings/{recording_id}/uploaded", {})
+    async def uploaded(self, recording_id: int, *, sha256: str) -> None:
+        """Says which file: of two workers with one call, neither speaks for the other."""
+        body = {"sha256": sha256}
+        await self._json("POST", f"/internal/recordings/{recording_id}/uploaded", body)
 
     async def erased(self, rooms: list[str]) -> list[str]:
         """Which of these rooms' calls were erased."""

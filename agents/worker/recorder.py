@@ -28,6 +28,7 @@ Samples = npt.NDArray[np.int16]
 RATE = 16_000
 HOLD_S = 0.4
 STEP_S = 0.1
+LEAST_S = 0.02  # a file has a frame at least
 BIT_RATE = 48_000
 # Voices reach the far ear later than we send, and ours later than they speak (measured at a SIP
 # caller on loopback: the SIP leg's jitter buffer and Opus, about 100 ms each way).
@@ -124,7 +125,7 @@ class Recorder:
             raise self.failure
         wanted = max(0, self._position(ended))
         # an end noticed late lies before what was written already
-        if self._written > wanted:
+        if self._written > wanted > 0:
             with contextlib.suppress(OSError):  # no room for a second file: it ends a little late
                 _cut(self.path, wanted)
         return round(min(self._written, wanted) * 1000 / RATE)
@@ -171,8 +172,12 @@ class Recorder:
                     ended = self._stop.get(timeout=STEP_S)
                 except queue.Empty:
                     self._write(file, stream, until=time.monotonic() - HOLD_S)
-            self._write(file, stream, until=ended)
+            # a call which ends as it begins: without a frame there would be no file
+            self._write(file, stream, until=ended if self._written else max(ended, self._least()))
             file.mux(stream.encode(None))
+
+    def _least(self) -> float:
+        return self._began + LEAST_S
 
     def _write(self, file: object, stream: object, *, until: float) -> None:
         end = self._position(until)

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0005_menus'),
-        ('recordings', '0007_after'),
+        ('recordings', '0008_figures'),
         ('telephony', '0017_ingress'),
     ]
 

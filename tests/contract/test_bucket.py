@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from recordings import storage, storage_whole
+from recordings import storage, storage_bulk
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.storage import Bucket, UploadLink
 from tests.contract.bucket_fixture import SECRET_KEY, RealStore, real_store
@@ -86,7 +86,7 @@ def test_a_file_with_another_checksum_is_refused_and_leaves_nothing(store, tmp_p
 
 
 def test_an_object_is_read_piece_by_piece(store, monkeypatch):
-    monkeypatch.setattr(storage_whole, "CHUNK", 2000)
+    monkeypatch.setattr(storage_bulk, "CHUNK", 2000)
     store.put(store.link())
     pieces = list(store.bucket.chunks(KEY))
     assert b"".join(pieces) == BODY
@@ -254,3 +254,87 @@ def test_an_object_spoiled_in_the_store_is_noticed_by_its_length(real):
         file.truncate(100)
     assert bucket.head(KEY).size == 100
     bucket.delete(KEY)
+
+
+# --- bulk: lists, parts of objects, objects in parts ----------------------------------------------
+
+
+def test_a_day_is_listed_with_sizes_and_marks_which_change(store):
+    store.put(store.link())
+    (found,) = store.bucket.list_objects("shop/2026/11/21/")
+    assert (found.key, found.size) == (KEY, len(BODY))
+    assert found.etag
+    assert list(store.bucket.list_objects("shop/2026/11/22/")) == []
+    assert store.bucket.folders() == ["shop"]
+    other = b"another body"
+    link = store.bucket.upload_link(
+        KEY, size=len(other), sha256=hashlib.sha256(other).hexdigest(), content_type=TYPE
+    )
+    store.put(link, other)
+    (now,) = store.bucket.list_objects("shop/2026/11/21/")
+    assert now.etag != found.etag
+
+
+def test_more_than_a_page_of_objects_is_listed(store, monkeypatch):
+    monkeypatch.setattr(storage_bulk, "PAGE", 2)
+    keys = {f"many/{n}" for n in range(5)}
+    for key in keys:
+        store.put(store.link(key))
+    assert {one.key for one in store.bucket.list_objects("many/")} == keys
+    for key in keys:
+        store.bucket.delete(key)
+
+
+def test_a_part_of_an_object_is_read_and_all_of_it_in_pieces(store):
+    store.put(store.link())
+    assert store.bucket.read(KEY, 256, 10) == BODY[256:266]
+    assert store.bucket.read(KEY, len(BODY) - 4, 100) == BODY[-4:]
+    assert b"".join(store.bucket.chunks(KEY)) == BODY
+    assert store.bucket.content_type(KEY) == TYPE
+
+
+READS: dict[str, Callable[[Bucket], object]] = {
+    "a part": lambda bucket: bucket.read(KEY, 0, 10),
+    "all": lambda bucket: list(bucket.chunks(KEY)),
+    "its type": lambda bucket: bucket.content_type(KEY),
+}
+
+
+@pytest.mark.parametrize("what", READS)
+def test_what_is_not_there_cannot_be_read(store, what):
+    with pytest.raises(ObjectWrong, match="not in the bucket"):
+        READS[what](store.bucket)
+
+
+def test_an_object_in_parts_is_there_when_it_is_finished_and_not_before(store):
+    first, last = bytes(5 * 2**20), b"the end"
+    upload = store.bucket.begin_parts(KEY, content_type="text/csv")
+    parts = {1: store.bucket.put_part(KEY, upload, 1, b"x" * 5 * 2**20)}
+    parts[1] = store.bucket.put_part(KEY, upload, 1, first)  # once more: the last one counts
+    parts[2] = store.bucket.put_part(KEY, upload, 2, last)
+    with pytest.raises(ObjectWrong):
+        store.bucket.head(KEY)
+    assert store.bucket.parts_there(KEY, upload) == parts
+    store.bucket.finish_parts(KEY, upload, parts)
+    assert store.bucket.head(KEY).size == len(first) + len(last)
+    assert store.bucket.read(KEY, len(first), 10) == last
+    assert store.bucket.content_type(KEY) == "text/csv"
+
+
+def test_parts_which_were_dropped_leave_nothing(store):
+    upload = store.bucket.begin_parts(KEY, content_type="text/csv")
+    store.bucket.put_part(KEY, upload, 1, b"x")
+    store.bucket.drop_parts(KEY, upload)
+    with pytest.raises(ObjectWrong):
+        store.bucket.put_part(KEY, upload, 2, b"y")
+    with pytest.raises(ObjectWrong):
+        store.bucket.head(KEY)
+
+
+def test_a_download_address_names_the_file_and_is_short_lived(store):
+    store.put(store.link())
+    url = store.bucket.download_link(KEY, name="calls.csv", content_type="text/csv")
+    got = store.request("GET", url)
+    assert (got.status, got.body) == (200, BODY)
+    assert got.headers["content-disposition"] == 'attachment; filename="calls.csv"'
+    assert lifetime_s(url) <= 300

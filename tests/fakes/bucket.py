@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from recordings import storage
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.storage import StoredObject, UploadLink
-from recordings.storage_whole import DOWNLOAD_LINK_S, Listed
+from recordings.storage_bulk import DOWNLOAD_LINK_S, Listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,10 @@ class FakeBucket:
 
     def __init__(self, *, exists: bool = True) -> None:
         self.objects: dict[str, bytes] = {}
+        self.types: dict[str, str] = {}  # where it is not audio/ogg
+        self.modified = datetime(2026, 11, 21, 10, tzinfo=UTC)  # of all objects
+        self.knows_checksums = True
+        self.uploads: dict[str, dict[int, bytes]] = {}  # in parts, not finished
         self.heads: list[str] = []
         self.protected: list[str] = []
         self.away = False
@@ -71,7 +76,8 @@ class FakeBucket:
         if key not in self.objects:
             raise ObjectWrong(f"{key} is not in the bucket. It has to be uploaded again.")
         body = self.objects[key]
-        return StoredObject(size=len(body), sha256=hashlib.sha256(body).hexdigest())
+        sha256 = hashlib.sha256(body).hexdigest() if self.knows_checksums else ""
+        return StoredObject(size=len(body), sha256=sha256)
 
     def delete(self, key: str) -> None:
         self._reach()
@@ -87,12 +93,6 @@ class FakeBucket:
         self._reach()
         self.protected.append(key)
 
-    def read(self, key: str, *, most: int) -> bytes:
-        self._reach()
-        if key not in self.objects:
-            raise ObjectWrong(f"{key} is not in the bucket.")
-        return self.objects[key][:most]
-
     def get(self, key: str, target: Path) -> None:
         self._reach()
         if key not in self.objects:
@@ -106,30 +106,79 @@ class FakeBucket:
             raise StoreRefused("The object store refused (BadDigest) in bucket recordings.")
         self.objects[key] = body
 
-    # --- whole objects --------------------------------------------------------------------------
+    def put_large(self, key: str, file: Path, *, content_type: str) -> None:
+        self._reach()
+        self.objects[key] = file.read_bytes()
+
+    # --- bulk -------------------------------------------------------------------------------------
+
+    def folders(self) -> list[str]:
+        self._reach()
+        return sorted({key.partition("/")[0] for key in self.objects if "/" in key})
 
     def list_objects(self, prefix: str) -> Iterator[Listed]:
         self._reach()
         for key in sorted(self.objects):
             if key.startswith(prefix):
-                yield Listed(key=key, size=len(self.objects[key]))
+                body = self.objects[key]
+                etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+                yield Listed(key=key, size=len(body), etag=etag, modified=self.modified)
+
+    def content_type(self, key: str) -> str:
+        self._there(key)
+        return self.types.get(key, "audio/ogg")
+
+    def read(self, key: str, start: int, length: int) -> bytes:
+        return self._there(key)[start : start + length]
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        self._reach()
-        if key not in self.objects:
-            raise ObjectWrong(f"{key} is not in the bucket.")
-        yield self.objects[key]
+        body = self._there(key)
+        for begin in range(0, len(body), 2**20):
+            self._reach()
+            yield body[begin : begin + 2**20]
 
-    def put_large(self, key: str, file: Path, *, content_type: str) -> None:
+    def begin_parts(self, key: str, *, content_type: str) -> str:
         self._reach()
-        self.objects[key] = file.read_bytes()
+        upload = f"upload-{next(self._ids)}"
+        self.uploads[upload] = {}
+        self.types[key] = content_type
+        return upload
+
+    def put_part(self, key: str, upload: str, number: int, body: bytes) -> str:
+        self._upload(key, upload)[number] = body
+        return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+    def parts_there(self, key: str, upload: str) -> dict[int, str]:
+        parts = self._upload(key, upload)
+        return {n: hashlib.md5(b, usedforsecurity=False).hexdigest() for n, b in parts.items()}
+
+    def finish_parts(self, key: str, upload: str, parts: dict[int, str]) -> None:
+        if self.parts_there(key, upload) != parts:
+            raise ObjectWrong(f"{key} is not in the bucket.")
+        held = self.uploads.pop(upload)
+        self.objects[key] = b"".join(held[n] for n in sorted(held))
+
+    def drop_parts(self, key: str, upload: str) -> None:
+        self._upload(key, upload)
+        del self.uploads[upload]
 
     def download_link(self, key: str, *, name: str, content_type: str) -> str:
         headers = {
-            "content-type": content_type,
-            "content-disposition": f'attachment; filename="{name}"',
-        }
+            "content-type": content_type, "content-disposition": f'attachment; filename="{name}"',
+        }  # fmt: skip
         return self._link("GET", key, DOWNLOAD_LINK_S, headers)
+
+    def _upload(self, key: str, upload: str) -> dict[int, bytes]:
+        self._reach()
+        if upload not in self.uploads:
+            raise ObjectWrong(f"{key} is not in the bucket.")
+        return self.uploads[upload]
+
+    def _there(self, key: str) -> bytes:
+        self._reach()
+        if key not in self.objects:
+            raise ObjectWrong(f"{key} is not in the bucket.")
+        return self.objects[key]
 
     # --- plain HTTP, as worker and browser use it -------------------------------------------------
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from recordings import access, access_log, storage, storage_whole
+from recordings import access, access_log, storage, storage_bulk
 from recordings.access_log import What
 from recordings.models import AccessLog, CallerRequest, Recording, Transcript
 from recordings.models_keeping import AppendOnly
@@ -337,7 +337,7 @@ def test_a_link_is_good_for_five_minutes_and_one_object(client, roles, call, buc
     assert lifetime_s(url) <= 300
     assert call.recording.object_key in url
     assert storage.PLAY_LINK_S <= 300
-    assert storage_whole.DOWNLOAD_LINK_S <= 300
+    assert storage_bulk.DOWNLOAD_LINK_S <= 300
 
 
 # --- the page of requests -------------------------------------------------------------------------

@@ -223,12 +223,34 @@ def test_the_second_workers_recording_begins_on_the_first_ones_clock(call, couri
     assert only().starts_ms == 21_000
 
 
-def test_two_files_offered_at_once_do_not_pass_for_each_other(call, courier, bucket):
+def test_of_two_files_at_once_the_second_waits_until_the_first_is_there(call, courier, bucket):
+    """With two links, who puts last would overwrite what was verified and thrown away."""
     first = courier.offer()
+    assert "Another worker" in courier.offer(b"the second half", status=503)["error"]
     courier.put(first)
-    courier.offer(b"the second half")
-    assert "uploaded again" in courier.report(first, status=409)["error"]
-    assert only().state == "uploading"
+    courier.report(first)
+    assert ".rejected" in courier.offer(b"the second half", status=400)["error"]
+    assert bucket.objects == {KEY: SOUND}
+
+
+def test_who_offered_and_died_is_followed_by_another(call, courier, clock):
+    courier.offer()
+    clock.move(601)  # his link is no longer good
+    courier.deliver(b"the second half")
+    assert (only().state, only().sha256) == (
+        "stored", hashlib.sha256(b"the second half").hexdigest(),
+    )  # fmt: skip
+
+
+def test_nobody_speaks_for_the_file_of_another(call, courier, post, clock):
+    """Whoever hears yes deletes his file: it must be the one which was stored."""
+    first = courier.offer()
+    clock.move(601)
+    courier.deliver(b"the second half")
+    mine = json.dumps({"sha256": hashlib.sha256(SOUND).hexdigest()})
+    answer = post(f"recordings/{first['id']}/uploaded", mine)
+    assert answer.status_code == 409
+    assert "Another file" in answer.json()["error"]
 
 
 def test_a_call_that_was_never_answered_has_nothing_to_record(bucket, livekit, clock):
