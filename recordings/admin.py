@@ -67,9 +67,9 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Call)
-class CallAdmin(  # type: ignore[misc]
+class CallAdmin(
     ReviewColumns, LookOnly, ExportsCalls, CallControls, BlocksCallers, History, WithinProjects,
-    ModelAdmin,
+    ModelAdmin,  # type: ignore[misc]
 ):  # fmt: skip
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",

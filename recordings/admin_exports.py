@@ -112,7 +112,7 @@ class ExportAdmin(LookOnly, History, ModelAdmin):  # type: ignore[misc]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
         """One's own: what is in another's file may be more than one may see."""
         rows: QuerySet[Export] = super().get_queryset(request)
-        return rows if request.user.is_superuser else rows.filter(asker=request.user.pk)
+        return rows if request.user.is_superuser else rows.filter(asker=request.user.pk or 0)
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view

@@ -12,6 +12,7 @@ from django.utils import timezone
 from agents.models import Project
 from recordings import figures, overview
 from recordings.admin_figures import ReadOnlyPage, _day_chart, _ranges, span_of
+from recordings.latency import STAGES
 from recordings.models import AskedQuestion, HourFigure
 
 READ = "recordings.view_transcript"
@@ -42,7 +43,7 @@ class OverviewAdmin(ReadOnlyPage):
             "hours": hours, "shares": overview.shares(hours.totals),
             "contained": overview.contained_chart(hours, span),
             "by_day": by_day, "day_chart": _day_chart(by_day, span),
-            "columns": [figures.TITLES[stage] for stage in figures.STAGES],
+            "columns": [figures.TITLES[stage] for stage in STAGES],
             "asked": overview.top(span, How.KNOWN, How.ANSWERED) if may_read else [],
             "lost": overview.top(span, How.NOT_UNDERSTOOD) if may_read else [],
             "may_read": may_read, "may_make": request.user.has_perm(MAKE),

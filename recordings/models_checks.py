@@ -1,7 +1,7 @@
 """Recordings compared with the store: a run over some days, and what it found."""
 
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from django.db import models
 from django.db.models import Q
@@ -9,8 +9,10 @@ from django.db.models import Q
 from recordings.models import Recording
 from telephony.models import Call
 
+Row = TypeVar("Row", bound="Sliced")
 
-class SlicedQuerySet(models.QuerySet["Sliced"]):
+
+class SlicedQuerySet(models.QuerySet[Row]):
     def due(self, now: datetime) -> Self:
         """Work nobody is at: not begun, or whoever was at it is gone."""
         unclaimed = Q(leased_until=None) | Q(leased_until__lt=now)
@@ -36,14 +38,16 @@ class Sliced(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
 
-    objects = SlicedQuerySet.as_manager()
-
     class Meta:
         abstract = True
 
     @property
     def is_open(self) -> bool:
         return self.state in self.OPEN
+
+
+class StoreCheckQuerySet(SlicedQuerySet["StoreCheck"]):
+    pass
 
 
 class StoreCheck(Sliced):
@@ -61,6 +65,8 @@ class StoreCheck(Sliced):
     unhashed = models.PositiveIntegerField(
         "left unread", default=0, help_text="Without a checksum, and too much to read in one run."
     )
+
+    objects = StoreCheckQuerySet.as_manager()
 
     class Meta:
         verbose_name = "check of the store"

@@ -3,7 +3,11 @@
 from django.db import models
 from django.db.models import Q
 
-from recordings.models_checks import Sliced
+from recordings.models_checks import Sliced, SlicedQuerySet
+
+
+class ExportQuerySet(SlicedQuerySet["Export"]):  # type: ignore[override]
+    pass
 
 
 class Export(Sliced):
@@ -30,6 +34,8 @@ class Export(Sliced):
     size = models.BigIntegerField("bytes", default=0)
     expires_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ExportQuerySet.as_manager()
 
     class Meta:
         indexes = [

@@ -1,7 +1,7 @@
 """Pictures of calls over some days, from rows of hours: when they come, what becomes of them, what
 is asked, and what was not understood."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -72,7 +72,7 @@ def hours(span: Span) -> Hours:
     """One query, of at most a row an hour."""
     limits = span.filter()
     of_hours = {name.replace("at__", "hour__"): value for name, value in limits.items()}
-    found = (
+    found: Iterable[Mapping[str, Any]] = (
         HourFigure.objects.filter(**of_hours)
         .order_by()
         .values("hour")
@@ -146,7 +146,7 @@ def top(span: Span, *hows: str) -> list[Question]:
     return [_question(group, texts, rows) for group in groups]
 
 
-def _question(group: dict[str, Any], texts: dict[Any, list[str]], rows: Any) -> Question:
+def _question(group: Mapping[str, Any], texts: dict[Any, list[str]], rows: Any) -> Question:
     key = (group["project"], group["cluster"])
     said = texts.get(key) or [group["cluster"]]
     newest = rows.filter(project=group["project"], cluster=group["cluster"]).order_by("-at")

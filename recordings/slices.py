@@ -7,6 +7,7 @@ which ran out is anybody's.
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from recordings.models_checks import Sliced, SlicedQuerySet
 
@@ -25,17 +26,17 @@ class Until:
         return self._clock() >= self._end
 
 
-def take(rows: SlicedQuerySet, *, now: datetime) -> bool:
+def take(rows: SlicedQuerySet[Any], *, now: datetime) -> bool:
     """The lease of the one row of `rows`; False if somebody else has it or it is closed."""
     taken = rows.due(now).update(leased_until=now + LEASE, state=Sliced.State.RUNNING, error="")
     return taken == 1
 
 
-def give_back(rows: SlicedQuerySet) -> None:
+def give_back(rows: SlicedQuerySet[Any]) -> None:
     rows.update(leased_until=None)
 
 
-def finish(rows: SlicedQuerySet, *, state: str, now: datetime, error: str = "") -> bool:
+def finish(rows: SlicedQuerySet[Any], *, state: str, now: datetime, error: str = "") -> bool:
     """False if it was closed before (cancelled)."""
     over = rows.filter(state__in=Sliced.OPEN).update(
         state=state, finished_at=now, leased_until=None, error=error

@@ -160,7 +160,7 @@ def _of_another_kind(listed: Listed, bucket: Bucket) -> ogg.Sound | None:
     import av
 
     try:
-        with av.open(_Remote(listed, bucket)) as file:
+        with av.open(_Remote(listed, bucket), "r") as file:
             if not file.streams.audio or not file.duration:
                 return None
             channels = int(file.streams.audio[0].channels)

@@ -69,5 +69,5 @@ def claim(*, order_id: int, room: str) -> PauseOrder | None:
     return found.get()
 
 
-def _move(order_id: int, to: State, outcome: str) -> None:
+def _move(order_id: int, to: str, outcome: str) -> None:
     PauseOrder.objects.filter(pk=order_id, state=State.WAITING).update(state=to, outcome=outcome)

@@ -36,7 +36,7 @@ def _encode(ms: int, channels: int) -> bytes:
 def _repeat(ms: int, channels: int) -> bytes:
     file = io.BytesIO()
     with (
-        av.open(io.BytesIO(_encode(6_000, channels))) as source,
+        av.open(io.BytesIO(_encode(6_000, channels)), "r") as source,
         av.open(file, "w", format="ogg") as target,
     ):
         stream = target.add_stream_from_template(source.streams.audio[0])

@@ -63,7 +63,8 @@ class Asking:
 
     async def _answered(self) -> tuple[str, str]:
         saying = asyncio.create_task(self._say(self._consent.words, interruptible=True))
-        await asyncio.wait({saying, self._answer}, return_when=asyncio.FIRST_COMPLETED)
+        both: set[asyncio.Future[Any]] = {saying, self._answer}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not await self._wait():
             return "unanswered", ""
         yes, how = self._answer.result()

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from agents.entries import Entry
-from agents.worker import forgetting, journal, spool
+from agents.worker import forgetting, journal, leftovers, spool
 from agents.worker.config import Config
 from agents.worker.desk import Desk, DeskAway, DeskForgets, DeskRefused
 
@@ -57,6 +57,12 @@ class Courier:
             except Exception:
                 log.exception("The courier stumbled; it goes on")
             await asyncio.sleep(LOOK_S)
+
+    def _tidy(self) -> None:
+        """Recordings which a full disk kept from the spool; and leftovers, before it is full."""
+        leftovers.keep_free(self._config)
+        for job in spool.stranded(self._config):
+            spool.salvage(self._config, job)
 
     async def flush(self, *, timeout_s: float) -> None:
         """Deliver what can be delivered at once; for stopping."""

@@ -144,7 +144,7 @@ def test_what_egress_wrote_is_encrypted_in_its_place_and_stays_what_it_was(real,
     )
     bucket.protect(KEY, content_type="audio/ogg")
     assert asked[0]["x-amz-server-side-encryption"] == "AES256"
-    assert bucket.read(KEY, most=1000) == BODY
+    assert bucket.read(KEY, 0, 1000) == BODY
     bucket.delete(KEY)
 
 

@@ -17,7 +17,7 @@ def read(data: bytes) -> ogg.Sound | None:
 
 
 def decoded_ms(data: bytes) -> int:
-    with av.open(io.BytesIO(data)) as file:
+    with av.open(io.BytesIO(data), "r") as file:
         samples = sum(frame.samples for frame in file.decode(audio=0))
         return round(samples * 1000 / file.streams.audio[0].rate)
 

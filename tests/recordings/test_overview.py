@@ -98,7 +98,7 @@ def test_calls_of_no_project_are_counted_too(plan):
     ],
 )
 def test_how_a_question_was_taken_is_seen_by_the_next_words(bot, via, how):
-    segments = [
+    segments: list[dict[str, object]] = [
         {"who": "agent", "text": "Hello.", "via": "greeting"},
         {"who": "caller", "text": "When are you open?", "start_ms": 3},
         {"who": "agent", "text": "One moment.", "via": "filler"},

@@ -67,7 +67,9 @@ def test_a_mixed_recording_has_one_channel():
     assert len(waveform.shape_of(io.BytesIO(body)).peaks) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"no sound at all", ogg(seconds=1)[:40]])
+@pytest.mark.parametrize(
+    "body", [b"", b"no sound at all", ogg(seconds=1)[:40]], ids=["empty", "text", "cut off"]
+)
 def test_what_cannot_be_decoded_is_said_in_words(body):
     with pytest.raises(waveform.NoSound, match="recording"):
         waveform.shape_of(io.BytesIO(body))

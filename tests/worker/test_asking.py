@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ class Scene:
     def __init__(self, talk, folder, plan, *, talks=True):
         self.talk, self.bot = talk, talk.call.bot
         self.config = a_config(folder / "worker")
-        self.begun = []
+        self.begun: list[Any] = []
         self.taping = Taping(
             self.config, "call_1", "AJ_1", talk.book, on_begun=self.begun.append
         )  # fmt: skip
@@ -228,7 +229,7 @@ async def test_an_order_is_taken_once_however_often_it_is_told(folder, desk):
         assert await send(Packet(7)) == 0  # the control plane is away
         assert await send(Packet(7)) == 1
         assert await send(Packet(7)) == 1
-        forged = Packet(8)
+        forged: Any = Packet(8)
         forged.participant = object()
         assert await send(forged) == 1
         assert await send(Packet(8)) == 2
