@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from agents import seal
-from recordings import forgetting, logfiles, objects, stores, subject, traces
+from recordings import exports, forgetting, logfiles, objects, stores, subject, traces
 from recordings.lifecycle import RecordingState
 from recordings.models import CallerRequest, DeleteAgain, Recording, Store
 from recordings.models_keeping import Kind
@@ -71,6 +71,7 @@ def _erase(
         for store, key in _late(calls, now)
     ]  # fmt: skip
     DeleteAgain.objects.bulk_create(rows)
+    _count(request, {"exported files": exports.withdraw(calls=calls, bucket=bucket, now=now)})
     for kind in Kind:
         tally = forgetting.forget(kind, calls, bucket=bucket, now=now, by=forgetting.By.ERASURE)
         told = {f"calls: {kind.label.lower()}": tally.calls}

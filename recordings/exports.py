@@ -6,7 +6,7 @@ costs one part, and memory holds one part however many calls there are.
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -258,6 +258,20 @@ def link(*, export: Export, user: Any, bucket: Bucket) -> str:
     name = f"calls-{export.asked_at:%Y%m%d-%H%M%S}.{end}"
     log.info("export downloaded", extra={"user_id": user.pk, "export": export.pk})
     return bucket.download_link(export.object_key, name=name, content_type=kind)
+
+
+def withdraw(*, calls: Collection[int], bucket: Bucket, now: datetime) -> int:
+    """Files in which one of these calls is, or would be: the caller has himself erased. May be
+    repeated; the object goes first. Returns how many there were."""
+    gone = set(calls)
+    kept = Export.objects.filter(deleted_at=None).only("pk", "chosen", "object_key")
+    affected = [export for export in kept.iterator() if not gone.isdisjoint(export.chosen)]
+    for export in affected:
+        cancel(export_id=export.pk, bucket=bucket, now=now)
+        if export.object_key:
+            bucket.delete(export.object_key)
+        Export.objects.filter(pk=export.pk).update(deleted_at=now)
+    return len(affected)
 
 
 def expire(*, bucket: Bucket, now: datetime) -> int:

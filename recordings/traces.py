@@ -16,6 +16,7 @@ from django.db.models.functions import Cast, Concat
 
 from agents import seal
 from recordings import personal
+from recordings.models import StoreFinding
 from telephony import anonymous, erased
 from telephony.models import (
     CallerRule,
@@ -162,6 +163,19 @@ def _answers(written: Written, now: datetime) -> int:
     return IdempotentAnswer.objects.filter(pk__in=gone).delete()[0]
 
 
+def _findings(written: Written, now: datetime) -> int:
+    """Objects in the store which belong to no call of ours are named after their caller."""
+    strangers = StoreFinding.objects.filter(call=None)
+    texts = {"key": F("object_key")}
+    gone = [
+        row.pk
+        for rows in _pieces(strangers)
+        for row in rows.alias(**texts).filter(_hinted(written, texts))
+        if written.is_in(row.object_key)
+    ]
+    return StoreFinding.objects.filter(pk__in=gone).delete()[0]
+
+
 def _holds(written: Written, now: datetime) -> int:
     """Of holds which are over; one in force would have refused the erasure."""
     lifted = LegalHold.objects.filter(number__in=written.exact)
@@ -189,4 +203,5 @@ _STEPS: dict[str, Callable[[Written, datetime], int]] = {
     "answers of the API": _answers,
     "lifted legal holds": _holds,
     "sessions": _sessions,
+    "findings about stray objects": _findings,
 }
