@@ -87,8 +87,9 @@ def call_page(*, call: Call, viewer: Viewer, now: datetime, play_url: str = "") 
     recording: Recording | None = getattr(call, "recording", None)
     transcript: Transcript | None = getattr(call, "transcript", None)
     is_open = call.ended_at is None
+    is_shared = bool(play_url)  # a link says that this one may be read and heard
     play_url = _play_url(recording, viewer, play_url)
-    may_read = may(viewer, "recordings.view_transcript")
+    may_read = is_shared or may(viewer, "recordings.view_transcript")
     lines = _lines(call, recording, transcript, audible=bool(play_url)) if may_read else []
     deleted = forgetting.words(call)
     is_live = is_open or _is_pending(call, recording, transcript, now)
