@@ -35,8 +35,9 @@ class ReviewAdmin(ReadOnlyPage):
     def page(self, request: HttpRequest) -> dict[str, Any]:
         asked = request.GET if "order" in request.GET else request.session.get(QUEUE, {})
         wish, now = review_queue.Wish.read(asked), timezone.now()
-        found = review_queue.waiting(wish, now=now).select_related("project")[:SHOWN]
-        length = review_queue.length(wish, now=now)
+        waiting = review_queue.waiting(wish, user=request.user, now=now)
+        found = waiting.select_related("project")[:SHOWN]
+        length = review_queue.length(wish, user=request.user, now=now)
         return {
             "wish": wish,
             "hidden": wish.told(),

@@ -10,8 +10,9 @@ from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
+from recordings import access_log, queries, reading, search
 from recordings import page as lines
-from recordings import queries, reading, search
+from recordings.access_log import What
 from recordings.admin_figures import ReadOnlyPage
 from recordings.forms_search import SearchForm
 from recordings.models import Recording, SpokenTurn
@@ -62,6 +63,11 @@ class SpokenTurnAdmin(ReadOnlyPage):
         asked = request.GET.get("q", "").strip()
         form = SearchForm(request.GET)
         found, is_first = _found(request, asked, form)
+        if asked:  # not the words: they may be a caller's
+            note = f"{len(found.hits)} lines on this page"
+            access_log.note(
+                user=request.user, what=What.SEARCH, call=None, how=note, request=request
+            )
         may_open = reading.may(request.user, "telephony.view_call")
         return {
             "asked": asked,

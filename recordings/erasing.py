@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from agents import seal
-from recordings import exports, forgetting, logfiles, objects, stores, subject, traces
+from recordings import exports, forgetting, logfiles, objects, spoken_index, stores, subject, traces
 from recordings.lifecycle import RecordingState
 from recordings.models import CallerRequest, DeleteAgain, Recording, Store
 from recordings.models_keeping import Kind
@@ -51,7 +51,8 @@ def step(request: CallerRequest, written: Written, *, bucket: Bucket, now: datet
 
 
 def _settle_file() -> None:
-    """SQLite keeps former pages in its write-ahead log until they are needed."""
+    """SQLite keeps deleted words in its index, and former pages in its write-ahead log."""
+    spoken_index.tidy()
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -12,6 +12,7 @@ from recordings.models import Review
 from recordings.reading import Viewer
 from telephony.lifecycle import CallState
 from telephony.models import Call
+from telephony.visible import within_projects
 
 ORDERS = {"newest": "Newest first", "oldest": "Oldest first", "worst": "Low quality first"}
 DAYS = {1: "Today and yesterday", 7: "7 days", 30: "30 days", 90: "90 days"}
@@ -52,11 +53,12 @@ def _number(text: Any, least: int, most: int) -> int | None:
     return int(shown) if least <= int(shown) <= most else None
 
 
-def waiting(wish: Wish, *, now: datetime) -> QuerySet[Call]:
-    """Unreviewed calls somebody answered, in the wanted order."""
+def waiting(wish: Wish, *, user: Viewer, now: datetime) -> QuerySet[Call]:
+    """Unreviewed calls somebody answered, of those the user sees, in the wanted order."""
     taken = Q(review__state__in=[Review.State.TAKEN, Review.State.DONE])
     forgotten = Q(review__state=Review.State.TAKEN, review__taken_at__lt=now - reviews.FORGOTTEN)
     found = Call.objects.filter(
+        within_projects(user),
         ~taken | forgotten,
         state=CallState.ENDED,
         answered_at__isnull=False,
@@ -83,12 +85,12 @@ def _order(order: str) -> list[Any]:
 
 def take_next(*, wish: Wish, user: Viewer, now: datetime) -> Call | None:
     """The first call of the queue which nobody took before us."""
-    for call in waiting(wish, now=now)[:_TRIES]:
+    for call in waiting(wish, user=user, now=now)[:_TRIES]:
         if reviews.take(call_id=call.pk, user=user, now=now):
             return call
     return None
 
 
-def length(wish: Wish, *, now: datetime) -> int:
+def length(wish: Wish, *, user: Viewer, now: datetime) -> int:
     """How many wait; counting stops beyond COUNTED."""
-    return waiting(wish, now=now).order_by()[: COUNTED + 1].count()
+    return waiting(wish, user=user, now=now).order_by()[: COUNTED + 1].count()

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from recordings import services, storefaults
+from recordings import services, storefaults, stores
 from recordings.errors import ObjectWrong
 from recordings.lifecycle import OPEN_STATES, RecordingState
 from recordings.models import CheckedObject, JournalEntry, Recording, StoreFinding
@@ -57,7 +57,8 @@ def calls_of(day: date, *, after: int = 0) -> "QuerySet[Call]":
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC)  # as keys name it
     of_day = Call.objects.filter(started_at__gte=begin, started_at__lt=begin + timedelta(days=1))
     wanted = Q(answered_at__isnull=False) | Q(recording__isnull=False)
-    return of_day.filter(wanted, pk__gt=after).select_related("recording", "project").order_by("pk")
+    rows = of_day.filter(wanted, pk__gt=after).order_by("pk")
+    return rows.select_related("recording__store", "project")
 
 
 def check_calls(
@@ -85,6 +86,7 @@ def _stored(
     recording: Recording, stored: Day, before: CheckedObject | None, talked_ms: int | None,
     bucket: Bucket, reading: Reading, now: datetime,
 ) -> list[Fault]:  # fmt: skip
+    bucket = stores.bucket_of(recording, default=bucket)
     listed = _object(recording, stored, bucket)
     if listed is None:
         return [storefaults.absent(recording)]
@@ -111,8 +113,9 @@ def _is_right(recording: Recording, listed: Listed, reading: Reading, now: datet
 
 
 def _object(recording: Recording, stored: Day, bucket: Bucket) -> Listed | None:
-    """From the list; by itself if its key is not of that day or came after the list."""
-    if listed := stored.objects.get(recording.object_key):
+    """From the list; by itself if its key is not of that day, came after the list, or lies in
+    another store than the listed one."""
+    if recording.store is None and (listed := stored.objects.get(recording.object_key)):
         return listed
     try:
         head = bucket.head(recording.object_key)
@@ -147,7 +150,7 @@ def _not_stored(
 ) -> list[Fault]:
     if recording.state == RecordingState.SKIPPED or not _settled(call, now):
         return []
-    listed = _object(recording, stored, bucket)
+    listed = _object(recording, stored, stores.bucket_of(recording, default=bucket))
     if listed and listed.size:
         words = (
             f"The row says {recording.state}, but the store has {listed.size} bytes of it. “Take "

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -13,12 +13,14 @@ from kombu.exceptions import OperationalError
 from recordings import review_queue, reviews, tasks_review
 from recordings.models import CallTag, JournalEntry, Remark, Review, SoundShape, Tag
 from recordings.review_queue import Wish
-from telephony.models import Call
+from telephony.models import Call, ProjectLimit
 from tests.factories import NOW, make_call, make_project
 from tests.recordings.test_call_page import add_recording, add_transcript, page, staff, turn
 from tests.sounds import ogg
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
+
+ANYBODY = AnonymousUser()  # limited to no projects
 
 REVIEWER = (
     "telephony.view_call", "recordings.view_recording", "recordings.view_review",
@@ -79,7 +81,7 @@ def test_a_call_somebody_forgot_returns_to_the_queue_after_a_day(ann, bob):
     call = answered()
     reviews.take(call_id=call.pk, user=ann, now=NOW)
     later = NOW + reviews.FORGOTTEN + timedelta(minutes=1)
-    assert list(review_queue.waiting(Wish(), now=later)) == [call]
+    assert list(review_queue.waiting(Wish(), user=ANYBODY, now=later)) == [call]
     assert reviews.release_forgotten(now=later) == 1
     assert Review.objects.get().state == "open"
     assert reviews.release_forgotten(now=later) == 0
@@ -336,22 +338,33 @@ def test_what_people_write_and_callers_say_is_text_everywhere(browser, ann):
 # --- next in the queue ----------------------------------------------------------------------------
 
 
+def queue(wish: Wish) -> list[Call]:
+    return list(review_queue.waiting(wish, user=ANYBODY, now=NOW))
+
+
 def test_the_queue_holds_answered_calls_nobody_has_reviewed(ann):
     fresh, old, done = answered(1), answered(2), answered(3)
     answered(4, answered_at=None)
     make_call(room="on", state="talking", answered_at=NOW)
     reviews.take(call_id=done.pk, user=ann, now=NOW)
-    assert list(review_queue.waiting(Wish(), now=NOW)) == [fresh, old]
-    assert list(review_queue.waiting(Wish(order="oldest"), now=NOW)) == [old, fresh]
+    assert queue(Wish()) == [fresh, old]
+    assert queue(Wish(order="oldest")) == [old, fresh]
 
 
 def test_the_queue_is_of_a_project_and_some_days(ann):
     shop = make_project()
     inside, outside = answered(1, project=shop), answered(24 * 20, project=shop)
     answered(2)
-    wish = Wish(project=shop.pk)
-    assert list(review_queue.waiting(wish, now=NOW)) == [inside, outside]
-    assert list(review_queue.waiting(Wish(project=shop.pk, days=7), now=NOW)) == [inside]
+    assert queue(Wish(project=shop.pk)) == [inside, outside]
+    assert queue(Wish(project=shop.pk, days=7)) == [inside]
+
+
+def test_who_is_limited_to_projects_gets_no_call_of_others(ann):
+    shop = make_project()
+    mine, _theirs = answered(1, project=shop), answered(2)
+    ProjectLimit.objects.create(user=ann).projects.add(shop)
+    assert list(review_queue.waiting(Wish(), user=ann, now=NOW)) == [mine]
+    assert review_queue.length(Wish(), user=ann, now=NOW) == 1
 
 
 def test_a_sample_is_about_as_large_as_asked_and_the_same_for_everybody():
@@ -363,11 +376,10 @@ def test_a_sample_is_about_as_large_as_asked_and_the_same_for_everybody():
         for n in range(2000)
     )  # fmt: skip
     wish = Wish(percent=10)
-    first = set(review_queue.waiting(wish, now=NOW).values_list("pk", flat=True))
-    again = set(review_queue.waiting(wish, now=NOW).values_list("pk", flat=True))
+    first, again = set(queue(wish)), set(queue(wish))
     assert first == again
     assert 150 < len(first) < 250
-    wider = set(review_queue.waiting(Wish(percent=50), now=NOW).values_list("pk", flat=True))
+    wider = set(queue(Wish(percent=50)))
     assert first < wider
     gaps = [b - a for a, b in zip(sorted(first), sorted(first)[1:], strict=False)]
     assert len(set(gaps)) > 3  # not every tenth call
