@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from recordings import storage
+from recordings import storage, storage_bulk
 from recordings.errors import ObjectWrong, StoreRefused, StoreUnavailable
 from recordings.storage import StoredObject, UploadLink
 from recordings.storage_bulk import DOWNLOAD_LINK_S, Listed
@@ -133,9 +133,9 @@ class FakeBucket:
 
     def chunks(self, key: str) -> Iterator[bytes]:
         body = self._there(key)
-        for begin in range(0, len(body), 2**20):
+        for begin in range(0, len(body), storage_bulk.CHUNK):
             self._reach()
-            yield body[begin : begin + 2**20]
+            yield body[begin : begin + storage_bulk.CHUNK]
 
     def begin_parts(self, key: str, *, content_type: str) -> str:
         self._reach()

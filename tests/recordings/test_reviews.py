@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.db, pytest.mark.django_db]
 ANYBODY = AnonymousUser()  # limited to no projects
 
 REVIEWER = (
-    "telephony.view_call", "recordings.view_recording", "recordings.view_review",
+    "telephony.view_call", "recordings.view_transcript", "recordings.view_recording",
+    "recordings.view_review",
     "recordings.change_review", "recordings.add_remark", "recordings.add_calltag",
 )  # fmt: skip
 FETCH = {"X-Requested-With": "fetch"}
@@ -421,7 +422,7 @@ def test_the_queue_page_counts_what_waits_and_leads_into_it(browser, ann, clock)
     html = browser.get("/admin/recordings/review/").content.decode()
     assert "1 call waits" in html
     assert "+1 202-555-0111" in html
-    assert "Low quality first" not in html  # nothing here measures it
+    assert "Low quality first" in html
     reviews.take(call_id=call.pk, user=ann, now=NOW)
     html = browser.get("/admin/recordings/review/").content.decode()
     assert "Nothing waits" in html

@@ -160,7 +160,7 @@ def test_the_transcript_changes_nothing_which_was_right_and_all_that_was_not(liv
     assert list(SpokenTurn.objects.order_by("n").values_list("pk", flat=True)) == keys
     rows = SpokenTurn.objects.order_by("n").values_list("who", "text", "provider", "project")
     assert list(rows) == [
-        ("agent", "Hello, this is the shop.", "", call.project_id),
+        ("agent", "Hello, this is the shop.", "flite", call.project_id),
         ("caller", "When are you open?", "sphinx", call.project_id),
         ("agent", "From nine to six.", "faq", call.project_id),
     ]
