@@ -71,6 +71,7 @@ class CallAdmin(
     ReviewColumns, LookOnly, ExportsCalls, CallControls, BlocksCallers, History, WithinProjects,
     ModelAdmin,  # type: ignore[misc]
 ):  # fmt: skip
+    actions = (*ExportsCalls.actions, *BlocksCallers.actions)
     list_display = (
         "caller_shown", "called_shown", "call_state", "project_name", "started", "lasted", "reason",
         "recording_state", "review_state", "tag_words", "spent",

@@ -94,7 +94,8 @@ class ExportsCalls:
         """Ids and words. The newest come first when there are too many."""
         if told := request.GET.get("chosen"):
             ids = [int(pk) for pk in told.split(",")[:1000] if pk.isdecimal() and len(pk) < 19]
-            ids = list(Call.objects.filter(pk__in=ids).values_list("pk", flat=True))
+            seen = self.get_queryset(request)  # type: ignore[attr-defined]
+            ids = list(seen.filter(pk__in=ids).values_list("pk", flat=True))
             return ids, f"{len(ids)} calls chosen in the list"
         matching = self.get_changelist_instance(request)
         rows = matching.queryset.order_by("-started_at", "-pk").values_list("pk", flat=True)
