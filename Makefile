@@ -38,7 +38,8 @@ call: ## another call: SAY="What are your opening hours?" DTMF=1 OUT=both.wav
 	@$(VENV)/python -m deploy.embedded call
 
 test: setup-tests lint ## set up and pass every test
-	@$(VENV)/python -m pytest -n auto --maxprocesses=4 --dist loadscope --no-loadscope-reorder
+	@$(VENV)/python -m pytest tests/e2e
+	@$(VENV)/python -m pytest -n auto --maxprocesses=4 --dist loadscope --no-loadscope-reorder --ignore=tests/e2e
 
 lint: ## formatting rules and types
 	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy .

@@ -1,9 +1,9 @@
 """A pytest plugin: how the tests are shared between xdist's workers, and which go first.
 
 All calls on the whole product stay with one worker: they have one product, and two would be too
-much for two cores. Whatever else is in one module stays together too, as its servers are. What
-takes longest begins first. Tests which listen to sound in real time go before the others where root
-may say so: else a busy neighbour makes them late.
+much for two cores (`make test` runs them before all others, alone). Whatever else is in one module
+stays together too, as its servers are. What takes longest begins first. Tests which listen to sound
+in real time go before the others where root may say so: else a busy neighbour makes them late.
 
 (xdist's own groups are no way here: with pytest 9.2 its marker does nothing.)
 """

@@ -22,6 +22,7 @@ from tests.contract.servers import free_port
 from tests.e2e.ears import Ears
 
 SLOTS = 3
+GUESSES = {"abandoned", "unknown"}  # what an end is called of which no journal has told
 LINES = [
     demo.GREETING,
     demo.ASK_BACK,
@@ -103,11 +104,23 @@ class Stack:
         return found[0] if found else {}
 
     def settled(self, caller: str, timeout_s: float = 25) -> dict[str, Any]:
-        """The call's row once it is over and its reason is known."""
-        return eventually(
+        """The call's row once it is over and its reason is known.
+
+        Of a call whose journal is late the reason is a guess at first; then its journal is waited
+        for, as long as there is time.
+        """
+        end = time.monotonic() + timeout_s
+        row = eventually(
             lambda: (row := self.call_of(caller)).get("end_reason") and row["ended_at"] and row,
             timeout_s,
         )
+        while row["end_reason"] in GUESSES and time.monotonic() < end and not self._told(row["id"]):
+            time.sleep(0.1)
+        return self.call_of(caller)
+
+    def _told(self, call_id: int) -> bool:
+        query = "select 1 from recordings_journalentry where call_id = ? and kind = 'closed'"
+        return bool(self.rows(query, call_id))
 
     def shown(self, room: str, wait_s: float = 25) -> dict[str, Any]:
         done = self.manage("showcall", "--room", room, "--wait", str(wait_s), "--json")
