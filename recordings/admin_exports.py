@@ -48,7 +48,7 @@ class ExportsCalls:
 
     admin_site: Any
     opts: Any
-    actions = ("export_chosen",)
+    actions: tuple[str, ...] = ("export_chosen",)
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view

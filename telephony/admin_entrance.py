@@ -146,7 +146,7 @@ class CallerRuleAdmin(KeepsHeld, FindsNumbers, ModelAdmin):  # type: ignore[misc
 class BlocksCallers:
     """A part of the calls' admin: keep out who called."""
 
-    actions = ("block_callers",)
+    actions: tuple[str, ...] = ("block_callers",)
 
     def has_block_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("telephony.add_callerrule"))  # type: ignore[union-attr]

@@ -19,7 +19,7 @@ _LONG = "tests/contract/test_postgres.py"  # every database test once more, in o
 _CALLS, _SERVERS, _ORDINARY = -15, -5, 5  # niceness
 
 
-class Sharing(LoadScopeScheduling):
+class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types here
     def _split_scope(self, nodeid: str) -> str:
         return CALLS if nodeid.startswith(CALLS) else nodeid.partition("::")[0]
 
