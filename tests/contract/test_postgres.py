@@ -11,7 +11,7 @@ import pytest
 
 from tests import postgres as server
 
-pytestmark = [pytest.mark.contract, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[2]
 
