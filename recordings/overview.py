@@ -128,12 +128,12 @@ def contained_chart(found: Hours, span: Span) -> list[charts.Column]:
 
 
 def top(span: Span, *hows: str) -> list[Question]:
-    """The most frequent, alike ones together. Three queries, whatever the number of calls."""
+    """The most frequent, alike ones together. Two queries, and one for each question shown."""
     rows = AskedQuestion.objects.filter(**span.filter(), how__in=hows)
     groups = list(
         rows.order_by()
         .values("project", "cluster")
-        .annotate(n=Count("pk"), newest=Max("call"))
+        .annotate(n=Count("pk"))
         .order_by("-n", "cluster")[:MOST]
     )
     clusters = {group["cluster"] for group in groups}
