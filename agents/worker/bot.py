@@ -30,13 +30,14 @@ from agents.worker.pauses import Pauses, Why
 from agents.worker.pipeline import Pipeline
 from agents.worker.prepared import Prepared
 from agents.worker.prompt import asks, instructions_of, joined, knowing
+from agents.worker.shield import Shield
+from agents.worker.silence import Silence
 from agents.worker.tokeniser import Token, TokeniserFailed
 from agents.worker.tools import pause_tools, tools_of
 from agents.worker.tools_keys import choice_of, key_tools
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.1
 LAST_WORDS_S = 15.0  # a good-bye which takes longer is cut
 ANNOUNCEMENT_S = 90.0  # a message of the supervisor's may be longer
 HUMAN_DIGIT = "0"
@@ -79,16 +80,16 @@ class Bot(Agent):
         self._give_up = give_up
         self.hold = Hold()  # on while the caller is put through, or talks with somebody else
         self.send_on: Callable[[Target], bool] = lambda target: False
-        self.unanswered = 0  # turns of a caller while muted
         self.muted = False  # of a call we made: nobody is answered before we know who answered
+        self.unanswered = 0  # turns of a caller while muted
+        self.shield = Shield()
         self._leaving = False
         self._only_listens = False
         # what is known of the caller; it may come at any time, and whoever speaks next uses it
         self.facts: Callable[[], dict[str, str]] = dict
         self.greeting = entrance.filled(plan.greeting, {})
-        self._asked = 0  # how often since the caller was heard last
         self.on_deafen: Callable[[bool], None] = lambda deaf: None
-        self._quiet_since = 0.0  # the loop's clock
+        self.silence = Silence(self, self._awaits_nothing)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- what the line reports -----------------------------------------------------------------
@@ -103,13 +104,13 @@ class Bot(Agent):
         self.greeting = greeting or entrance.filled(self.plan.greeting, self.facts())
         if not self.keypad.begin(self.greeting):
             self.say(self.greeting)
-        self._quiet_since = asyncio.get_running_loop().time()
-        self._start(self._watch_silence())
+        self._start(self.silence.watch())
         self._start(length.watch(self, self._somebody_talks))
 
     def digit(self, digit: str) -> None:
         """One of 0-9 * # A-D."""
-        self._stir(spoke=True)
+        self.silence.broken(by_caller=True)
+        self.shield.lower()
         heed = not self._leaving and not self.hold.on
         if heed and self.keys(digit):
             return
@@ -193,7 +194,7 @@ class Bot(Agent):
     async def take_back(self, words: str, note: str) -> None:
         """The caller is the bot's again. The model reads the note, the caller hears the words."""
         self.hold.end()
-        self._stir(spoke=True)
+        self.silence.broken(by_caller=True)
         if self._leaving:
             return
         context = self.chat_ctx.copy()
@@ -206,7 +207,8 @@ class Bot(Agent):
     def say(self, text: str, *, interruptible: bool = True) -> SpeechHandle | None:
         if not text.strip():
             return None
-        return self.session.say(text, allow_interruptions=interruptible)
+        speech = self.session.say(text, allow_interruptions=interruptible)
+        return self.shield.guard(speech) if interruptible else speech
 
     def leave(self, reason: str, words: str) -> None:
         """Say the last words, then hang up."""
@@ -245,7 +247,7 @@ class Bot(Agent):
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
-        if self.muted:
+        if self.muted or self.shield.up:
             self.unanswered += 1
             raise StopResponse
 
@@ -346,42 +348,21 @@ class Bot(Agent):
 
     def _watch_states(self, session: AgentSession[Any]) -> None:
         session.on("user_state_changed", self._caller_changed)
-        session.on("agent_state_changed", lambda _: self._stir())
+        session.on("agent_state_changed", lambda _: self.silence.broken())
 
     def _caller_changed(self, event: Any) -> None:
-        self._stir(spoke=True)
+        self.silence.broken(by_caller=True)
         if event.new_state == "speaking":
             self._talk.hearing.speech_began()
         elif event.old_state == "speaking":
             self._talk.hearing.speech_ended(self._talk.ears.ended_after_s())
 
-    def _stir(self, *, spoke: bool = False) -> None:
-        self._quiet_since = asyncio.get_running_loop().time()
-        if spoke:
-            self._asked = 0
-
-    async def _watch_silence(self) -> None:
-        loop = asyncio.get_running_loop()
-        while not self._leaving:
-            await asyncio.sleep(TICK_S)
-            if self.hold.on or self._somebody_talks() or self.keypad.waits:
-                self._quiet_since = loop.time()
-            elif loop.time() - self._quiet_since >= self.plan.silence_s:
-                self._ask_or_leave()
+    def _awaits_nothing(self) -> bool:
+        return self.hold.on or self._leaving or self._somebody_talks() or self.keypad.waits
 
     def _somebody_talks(self) -> bool:
         busy = self.session.agent_state in {"speaking", "thinking"}
         return busy or self.session.user_state == "speaking"
-
-    def _ask_or_leave(self) -> None:
-        first = self.plan.silence_prompt or self.plan.ask_back
-        prompts = (first, self.plan.silence_prompt_2 or first)
-        if self._asked == len(prompts):
-            self.leave("silence", self.plan.goodbye)
-            return
-        self._quiet_since = asyncio.get_running_loop().time()
-        self.say(prompts[self._asked])
-        self._asked += 1
 
     def _start(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)

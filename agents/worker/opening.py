@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.02
 BEEP_S = 25.0  # so long a mailbox may take to come to its beep
 CONNECT_MS = 30_000  # so long a screener may take to fetch the person
+LATE_TURN_S = 4.0  # so long after the last sound a turn may end
 ROUNDS = 3  # screeners may ask again
 
 
@@ -44,6 +45,7 @@ class Opening:
             session.off("user_input_transcribed", self._read)
             self._ear.listener = None
             self._bot.muted = False
+            self._bot.shield.lower()
 
     async def _find_out(self) -> None:
         for round_ in range(ROUNDS):
@@ -55,6 +57,7 @@ class Opening:
             )  # fmt: skip
             if action == "talk" and not (round_ and verdict.kind == "unknown"):
                 self._talk()
+                await self._next_sound()
                 return
             if action == "talk":  # the screener never fetched anybody
                 break
@@ -90,8 +93,16 @@ class Opening:
         return wanted.get(verdict.kind, "talk")
 
     def _talk(self) -> None:
-        self._bot.muted = False
+        self._bot.shield.up = True
         self._bot.answered(self._greeting)
+
+    async def _next_sound(self) -> None:
+        """His "Hello?" is answered by the greeting: its turn may end later, and would cut it."""
+        quiet_ms = self._detector.quiet_ms
+        end = asyncio.get_running_loop().time() + LATE_TURN_S
+        while asyncio.get_running_loop().time() < end and self._detector.quiet_ms >= quiet_ms:
+            quiet_ms = self._detector.quiet_ms
+            await asyncio.sleep(TICK_S)
 
     async def _leave(self, action: Action) -> None:
         words = self._order.fill(self._order.message) if action == "message" else ""

@@ -149,10 +149,11 @@ def test_keys_make_no_sound_in_the_recording(keys):
     ).stdout  # fmt: skip
     left, right = np.frombuffer(pcm, np.int16).reshape(-1, 2).astype(int).T
     assert np.abs(right).max() > 3000
-    windows = left[: len(left) // 640 * 640].reshape(
-        -1, 640
-    )  # 40 ms: a tone lasts longer, a click less
-    assert np.sqrt((windows**2).mean(axis=1)).max() < 300
+    # 20 ms each. A key's tone would fill four; on a busy machine livekit-sip (1.8.0) may read four
+    # bytes of an event's packet into a packet of sound, which is a click in one or two of them
+    windows = left[: len(left) // 320 * 320].reshape(-1, 320)
+    loud = np.sqrt((windows**2).mean(axis=1)) > 300
+    assert not (loud[2:] & loud[1:-1] & loud[:-2]).any()
 
 
 def test_whoever_says_nothing_is_asked_twice_and_let_go(museum):

@@ -8,6 +8,7 @@ import pytest
 from livekit import rtc
 
 from agents.order import Order
+from agents.plan import Vad
 from agents.worker.line import RATE
 from agents.worker.opening import Opening
 from tests.fakes.desk import wait_until
@@ -47,6 +48,45 @@ async def test_a_person_is_greeted_by_name_after_his_hello(tmp_path):
         assert talk.said("agent") == ["Hello Ann."]
         assert verdicts(talk) == [("human", "talk")]
         await talk.says("What are your opening hours?")
+        await wait_until(lambda: len(talk.said("agent")) > 1)
+        assert "nine to six" in talk.said("agent")[1]
+
+
+async def test_a_hello_whose_turn_ends_late_does_not_cut_the_greeting(tmp_path):
+    """A patient detector ends his turn only after it is known that he is a person."""
+    plan = a_plan(vad=Vad(min_silence_ms=900))
+    async with talking(plan, tmp_path, greet=False) as talk:
+        opening = opened(talk, an_order(greeting="Hello, this is Northwind, may I ask something?"))
+        await talk.says("Hello?", then_quiet_s=5)
+        await opening
+        await wait_until(lambda: talk.said("agent"))
+        assert talk.said("agent") == ["Hello, this is Northwind, may I ask something?"]
+        await talk.says("What are your opening hours?", then_quiet_s=3)
+        await wait_until(lambda: len(talk.said("agent")) > 1)
+        assert "nine to six" in talk.said("agent")[1]
+
+
+async def test_whoever_speaks_into_the_greeting_is_heard(tmp_path):
+    greeting = "Hello, this is Northwind, and we have so very much to tell you today, so listen."
+    async with talking(a_plan(), tmp_path, greet=False) as talk:
+        opening = opened(talk, an_order(greeting=greeting))
+        await talk.says("Hello?", then_quiet_s=1.5)
+        await talk.says("What are your opening hours?", then_quiet_s=3)
+        await opening
+        await wait_until(lambda: len(talk.said("agent")) > 1)
+        cut, answer = (entry.data for entry in talk.entries("turn") if entry.data["who"] == "agent")
+        assert cut["interrupted"]
+        assert "nine to six" in answer["text"]
+
+
+async def test_a_key_pressed_into_the_greeting_is_answered(tmp_path):
+    greeting = "Hello, this is Northwind, and we have so very much to tell you today, so listen."
+    async with talking(a_plan(), tmp_path, greet=False) as talk:
+        opening = opened(talk, an_order(greeting=greeting))
+        await talk.says("Hello?", then_quiet_s=1.5)
+        assert talk.call.bot
+        talk.call.bot.digit("1")
+        await opening
         await wait_until(lambda: len(talk.said("agent")) > 1)
         assert "nine to six" in talk.said("agent")[1]
 
