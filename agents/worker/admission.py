@@ -5,8 +5,10 @@ A call for which there is no slot is left to other workers; if none takes it, th
 """
 
 import asyncio
+import contextlib
 import json
 import logging
+import math
 import os
 import time
 from collections import deque
@@ -34,9 +36,9 @@ BEGINNING_S = 3.0
 MOST_PER_CORE = 2.5
 COLD_PER_CORE = 1
 LEAVING_S = 1.0  # so long a process counts as ready although a call is on its way to it
-START_S = 0.6  # a core begins the next call so long after the last: both at once help neither
+START_S = 0.6  # a core begins the next call so long after the last, and not all cores at once
 JOINING_S = 3.0  # so long a caller may need from his INVITE into the room, in a burst
-LOOK_S = 0.1
+LOOK_S = 0.05
 
 AGENT = api.ParticipantInfo.Kind.AGENT
 SIP = api.ParticipantInfo.Kind.SIP
@@ -63,13 +65,15 @@ class Admission:
         self._most, self._cold = round(MOST_PER_CORE * cores), COLD_PER_CORE * cores
         self._begun: deque[float] = deque()  # when callers were taken …
         self._unready: deque[float] = deque()  # … and those without a ready process
-        self._starts: deque[float] = deque(maxlen=cores)  # when the last ones start
+        self._gap_s = START_S / cores  # between two starts
+        self._next_start = -math.inf
         self.ready: Callable[[], int] = lambda: 0  # processes waiting for a call
         self.jobs = jobs  # the server, which is made after us
         # hears how many calls there are, and how many could still come: more warm processes than
         # that are wasted work, and making them in a burst would slow down its calls
         self.on_load: Callable[[int, int], None] = lambda taken, free: None
         self.on_taken: Callable[[], None] = lambda: None
+        self.is_alone: Callable[[], bool] = lambda: False  # no other worker could take a call
         self._coming: set[str] = set()  # accepted, process not yet running
         self._tasks: set[asyncio.Task[None]] = set()
         self._client: api.LiveKitAPI | None = None
@@ -98,9 +102,9 @@ class Admission:
         self.on_taken()
         self.on_load(self.taken(), self._config.slots - self.taken())
         try:
-            if is_new and (wait_s := self._start_in()):
-                await asyncio.sleep(wait_s)
-            await request.accept(name="agent")
+            # at once, for whoever turned the call away looks whether somebody has it
+            start = self._start_at() if is_new else self._clock()
+            await request.accept(name="agent", metadata=f"{start:.3f}")
         finally:
             self._coming.discard(request.id)
 
@@ -119,14 +123,12 @@ class Admission:
         self._begun.append(now)
         return True
 
-    def _start_in(self) -> float:
-        """Seconds until this caller's turn: a core begins one call after another, so that the first
-        are answered sooner and those who are refused hear it soon."""
-        now = self._clock()
-        is_busy = len(self._starts) == self._starts.maxlen
-        start = max(now, self._starts[0] + START_S) if is_busy else now
-        self._starts.append(start)
-        return start - now
+    def _start_at(self) -> float:
+        """This caller's turn: one call begins after another, so that the first are answered sooner
+        and those who are refused hear it soon."""
+        start = max(self._clock(), self._next_start)
+        self._next_start = start + self._gap_s
+        return start
 
     async def _refuse(self, request: "JobRequest") -> None:
         await request.reject(terminate=False)
@@ -135,10 +137,12 @@ class Admission:
     async def _turn_away(self, request: "JobRequest") -> None:
         """Unless another worker took the call, or the caller has gone. One who talks already (his
         worker died) is left to the watchdog: it has another telephone for him, or ends it."""
-        await asyncio.sleep(OTHERS_S)
         room = request.room.name
         try:
-            people = await _people_once_joined(client := self._livekit(), room)
+            people, _ = await asyncio.gather(
+                _people_once_joined(client := self._livekit(), room),
+                asyncio.sleep(0 if self.is_alone() else OTHERS_S),
+            )
             caller = next((p for p in people if p.kind == SIP), None)
             if caller is None or _talks(caller) or await _is_taken(client, room, people):
                 return
@@ -187,6 +191,13 @@ class Admission:
         )  # fmt: skip
         journal.write("closed", reason="refused", answered=False, talked_ms=0)
         journal.release()
+
+
+async def turn(metadata: str) -> None:
+    """In the process of an accepted job: wait until this call may begin. `metadata`: of its
+    acceptance, the moment in seconds of the machine's monotonic clock."""
+    with contextlib.suppress(ValueError):
+        await asyncio.sleep(min(max(0.0, float(metadata) - time.monotonic()), BEGINNING_S))
 
 
 def _is_new_caller(metadata: str) -> bool:

@@ -14,6 +14,7 @@ from livekit.agents import AgentServer
 from agents.worker import echo, session, warm
 from agents.worker.admission import Admission
 from agents.worker.analyst import Analyst
+from agents.worker.company import Company
 from agents.worker.config import Config
 from agents.worker.courier import Courier
 from agents.worker.desk import Desk
@@ -71,8 +72,10 @@ async def _serve(
     keeper.idle, keeper.on_new_providers = waiting.idle, waiting.renew
     server.on("worker_registered", lambda *_: setattr(keeper, "registered", True))
     courier = Courier(config, desk, on_orphan=admission.hang_up)
+    company = Company(config.redis_url)
+    admission.is_alone = lambda: company.is_alone
     prober, examiner = Prober(config, keeper.plans), Examiner(config, desk)
-    working = (keeper, courier, prober, examiner, Analyst(config, desk))
+    working = (keeper, courier, prober, examiner, Analyst(config, desk), company)
     helpers = [asyncio.create_task(helper.run()) for helper in working]
     server.on("worker_started", lambda: helpers.append(asyncio.create_task(bench.run())))
     code = await _run(server, stopping, config)

@@ -13,7 +13,7 @@ from livekit.agents import AutoSubscribe, JobContext
 from livekit.agents.voice import CloseEvent, CloseReason
 
 from agents.menus import KEYS
-from agents.worker import echo, leftovers, people, plans, pulse
+from agents.worker import admission, echo, leftovers, people, plans, pulse
 from agents.worker.bot import Bot
 from agents.worker.cast import Cast
 from agents.worker.chain.health import SharedHealth
@@ -41,6 +41,7 @@ async def take_call(ctx: JobContext) -> None:
         return
     call = PhoneCall(ctx, ctx.proc.userdata["config"])
     ctx.proc.userdata["call"] = call
+    await admission.turn(ctx._info.accept_arguments.metadata)
     await call.open()
 
 

@@ -147,10 +147,11 @@ def commands(home: Home) -> dict[str, str]:
         **({"edge": edge.command(home.run / "edge")} if home.has_edge else {}),
         "web": f"{scripts}/gunicorn contactcenter.wsgi --bind 127.0.0.1:{home.env['WEB_PORT']}"
         " --worker-class gthread --workers 1 --threads 8 --graceful-timeout 5",
-        "celery": f"{scripts}/celery -A contactcenter worker --concurrency 2 --loglevel INFO"
-        " --without-gossip --without-mingle",
-        "beat": f"{scripts}/celery -A contactcenter beat --schedule {run}/beat --loglevel WARNING"
-        " --pidfile=",
+        # what can wait makes way for calls which are being answered
+        "celery": f"nice -n 10 {scripts}/celery -A contactcenter worker --concurrency 2"
+        " --loglevel INFO --without-gossip --without-mingle",
+        "beat": f"nice -n 10 {scripts}/celery -A contactcenter beat --schedule {run}/beat"
+        " --loglevel WARNING --pidfile=",
         "worker": f"{scripts}/python -m agents.worker start",
     }
 

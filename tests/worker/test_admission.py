@@ -1,4 +1,5 @@
 import asyncio
+import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +7,7 @@ from typing import Any
 import pytest
 from livekit import api
 
-from agents.worker.admission import Admission
+from agents.worker.admission import Admission, turn
 from tests.worker.plan import a_config
 
 pytestmark = pytest.mark.worker
@@ -26,6 +27,7 @@ class Request:
     id: str
     server: Server
     answer: str = ""
+    told: str = ""
     metadata: str = "{}"
     room = SimpleNamespace(name="call-1")
 
@@ -33,8 +35,8 @@ class Request:
     def job(self):
         return SimpleNamespace(metadata=self.metadata)
 
-    async def accept(self, **_):
-        self.answer = "accepted"
+    async def accept(self, *, metadata, **_):
+        self.answer, self.told = "accepted", metadata
         await asyncio.sleep(0.01)
         self.server.active_jobs.append(SimpleNamespace(job=SimpleNamespace(id=self.id)))
 
@@ -158,15 +160,35 @@ async def test_calls_of_ours_and_callers_who_talk_already_are_not_sent_away_for_
     assert await answers(busy, 1) == ["accepted"]  # they take no caller's place either
 
 
-async def test_a_core_begins_one_caller_after_another(tmp_path, monkeypatch):
+async def test_callers_begin_one_after_another(tmp_path, monkeypatch):
     monkeypatch.setattr("agents.worker.admission.START_S", 0.6)
     now = [0.0]
     admission: Any = Admission(
         a_config(tmp_path, slots=20), Server(), clock=lambda: now[0], cores=2
     )
-    assert [round(admission._start_in(), 1) for _ in range(5)] == [0, 0, 0.6, 0.6, 1.2]
-    now[0] = 1.5
-    assert [round(admission._start_in(), 1) for _ in range(2)] == [0, 0.3]
+    assert [round(admission._start_at(), 1) for _ in range(5)] == [0, 0.3, 0.6, 0.9, 1.2]
+    now[0] = 1.9
+    assert [round(admission._start_at(), 1) for _ in range(2)] == [1.9, 2.2]
+
+
+async def test_a_call_is_accepted_at_once_and_told_when_to_begin(tmp_path, monkeypatch):
+    """Another worker, which turned the caller away, must see soon that somebody has him."""
+    monkeypatch.setattr("agents.worker.admission.START_S", 60)
+    admission: Any = Admission(a_config(tmp_path, slots=20), Server(), cores=1)
+    admission.ready = lambda: 20
+    requests = [Request(f"AJ_{n}", admission.jobs) for n in range(2)]
+    async with asyncio.timeout(5):
+        for request in requests:
+            await admission.on_request(request)
+    first, second = (float(request.told) for request in requests)
+    assert second - first == pytest.approx(60, abs=0.01)
+
+
+async def test_a_job_begins_at_its_moment_however_its_metadata_look():
+    begun = time.monotonic()
+    for metadata in ("", "soon", "nan", f"{begun - 9}", f"{begun + 0.2:.3f}"):
+        await turn(metadata)
+    assert 0.2 <= time.monotonic() - begun < 2
 
 
 @pytest.mark.parametrize("metadata", ["", "[]", "{", '{"again": false}'])
@@ -226,3 +248,13 @@ async def test_only_a_caller_who_rings_and_whom_nobody_took_is_turned_away(
     admission._client = livekit
     await admission._turn_away(Request("AJ_1", admission.jobs))
     assert livekit.deleted == deleted
+
+
+async def test_a_worker_which_is_alone_waits_for_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr("agents.worker.admission.OTHERS_S", 60)
+    admission: Any = Admission(a_config(tmp_path, slots=1), Server())
+    admission.is_alone = lambda: True
+    admission._client = livekit = LiveKit()
+    async with asyncio.timeout(5):
+        await admission._turn_away(Request("AJ_1", admission.jobs))
+    assert livekit.deleted == ["call-1"]
