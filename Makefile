@@ -5,7 +5,7 @@ export SAY DTMF OUT FORMAT PART TARGET CALLER VOICE CALLS
 PROFILE ?= const
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call bench-lines bench-history bench-invites emulators bench-hooks bench-search
+.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call bench-lines bench-history bench-invites emulators bench-hooks bench-search bench-keeping
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -69,6 +69,9 @@ bench-hooks: setup ## take hooks in: ours against naive views, in one run (CALLS
 
 bench-search: setup-tests ## words among a million turns: ours against icontains, in one run (TURNS, ROUNDS)
 	@$(VENV)/python -m tests.bench.search
+
+bench-keeping: setup-tests ## pictures, exports and retention among 100,000 and 1,000,000 calls (LARGE, ROUNDS)
+	@$(VENV)/python -m tests.bench.keeping
 
 emulators: setup ## stand-ins for all providers, until Ctrl-C: PROFILE=const|zero|jitter
 	@$(VENV)/python -m tests.emulators --profile $(PROFILE)

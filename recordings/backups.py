@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 from django.db import transaction
@@ -47,8 +48,16 @@ def shortcomings(recording: Recording) -> str:
     if ended and stopped and ended - stopped > LATE:
         said.append(f"ended {(ended - stopped).total_seconds():.1f} s before the call")
     if len(made) > 1:
-        said.append(f"recorded in {len(made)} pieces")
+        said.append(f"recorded in {len(made)} pieces{_missing(held)}")
     return " and ".join(said)
+
+
+def _missing(held: list[RecordingPart]) -> str:
+    """How much of the call is in none of the pieces which lie one behind the other."""
+    pairs = [(one.ended_at, two.started_at) for one, two in pairwise(held)]
+    gaps = [(began - ended).total_seconds() for ended, began in pairs if ended and began]
+    missing = sum(gap for gap in gaps if gap > 0)
+    return f", without {missing:.1f} s between them" if missing else ""
 
 
 def offer(

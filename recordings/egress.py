@@ -28,6 +28,7 @@ State, Part = RecordingState, RecordingPart.State
 CLAIM_S = 60  # a claim older than this lost its owner
 ACTIVE_S = 20  # measured: active within 3.3 s; egress itself waits up to 30 s for a track
 GONE_S = 60  # an egress which is still active this long after its call will never end by itself
+MOST_PARTS = 12  # of a call whose egress dies again and again, and which pauses in between
 RUNNING = {"starting", "active", "ending"}
 
 
@@ -149,11 +150,12 @@ def resume_egress(
 
 def watch_egress(
     *, now: datetime, recorder: Recorder, bucket: Bucket, recording_id: int | None = None
-) -> None:
+) -> list[int]:
     """Ask LiveKit what became of egresses, and end what egress left behind. May be repeated.
 
     Of one recording after a hook, of all which run in the sweep: hooks get lost and are repeated,
-    so they only say where to look.
+    so they only say where to look. Returns the recordings whose egress died and is to be followed
+    by another.
     """
     if recording_id is None:
         looked_at = Recording.objects.egress_running()
@@ -161,7 +163,8 @@ def watch_egress(
         looked_at = Recording.objects.egress_unfinished().filter(pk=recording_id)
     recordings = list(looked_at.select_related("call", "store"))
     if not recordings:
-        return
+        return []
+    again: list[int] = []
     room = recordings[0].call.room if len(recordings) == 1 else ""
     live = recorder.list_egress(room=room)
     for recording in recordings:
@@ -169,7 +172,11 @@ def watch_egress(
         for part in recording.parts.of_egress().exclude(state__in=(Part.STORED, Part.SENT)):
             part.recording = recording
             _watch(part, _egress_of(part, live), now=now, recorder=recorder, bucket=bucket)
-        outcome.settle(recording, now=now)
+        if _want_again(recording, live):
+            again.append(recording.pk)
+        else:
+            outcome.settle(recording, now=now)
+    return again
 
 
 def _watch(
@@ -189,6 +196,23 @@ def _watch(
         _active(part, egress)
     elif part.egress_id and part.state == Part.STARTING:
         _hurry(part, now=now, recorder=recorder)
+
+
+def _want_again(recording: Recording, live: list[LiveEgress]) -> bool:
+    """An egress which ran died while the call goes on: another one records the rest, in a part of
+    its own. One which never ran would not run the next time either."""
+    made = list(recording.parts.of_egress().exclude(object_key="").order_by("n"))
+    if not made or any(part.state in RecordingPart.GOING_ON for part in made):
+        return False
+    last = _egress_of(made[-1], live)
+    if not last or last.status != "failed" or not last.started_at or len(made) >= MOST_PARTS:
+        return False
+    running = Recording.objects.filter(
+        pk=recording.pk, state=State.RUNNING, call__ended_at__isnull=True
+    )
+    return bool(
+        running.update(state=State.WANTED, claimed_at=None, egress_id="", error=made[-1].note)
+    )
 
 
 def _egress_of(part: RecordingPart, live: list[LiveEgress]) -> LiveEgress | None:

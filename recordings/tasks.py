@@ -1,6 +1,7 @@
 """Celery's edge: keywords in, one service call, retry policy. Unknown keywords are swallowed."""
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -90,7 +91,7 @@ def stop_unwanted(self: "Task[Any, Any]", /, *, call_id: int, **_newer: object) 
 def watch_egress(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: object) -> None:
     """A second run finds the recording stored, or asks the store again."""
     try:
-        egresses.watch_egress(
+        died = egresses.watch_egress(
             recording_id=recording_id,
             now=timezone.now(),
             recorder=telephony.gateway(),
@@ -98,6 +99,12 @@ def watch_egress(self: "Task[Any, Any]", /, *, recording_id: int, **_newer: obje
         )
     except (GatewayUnavailable, StoreUnavailable) as trouble:
         raise self.retry(exc=trouble, countdown=2**self.request.retries) from trouble
+    _start_again(died)
+
+
+def _start_again(recordings: Iterable[int]) -> None:
+    for pk in recordings:
+        start_recording.delay(recording_id=pk)
 
 
 @shared_task(acks_late=True)
@@ -192,7 +199,8 @@ def _restart_egresses(now: datetime) -> None:
 
 
 def _watch_egresses(now: datetime) -> None:
-    egresses.watch_egress(now=now, recorder=telephony.gateway(), bucket=wiring.bucket())
+    died = egresses.watch_egress(now=now, recorder=telephony.gateway(), bucket=wiring.bucket())
+    _start_again(died)
 
 
 @shared_task

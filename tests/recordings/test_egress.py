@@ -231,13 +231,16 @@ def test_complete_without_an_object_is_not_stored(want, livekit, bucket):
     assert "not in the bucket" in only().error
 
 
-def test_failed_may_have_a_file_so_we_look_before_it_is_lost(want, livekit):
+def test_failed_may_have_a_file_so_we_look_before_it_is_lost(want, hang_up, livekit):
     recording = want()
+    livekit.stop_egress = lambda *, egress_id: None
+    hang_up()
     livekit.interrupt(recording.egress_id)
     assert (only().state, only().size) == ("stored", 500)
 
 
-def test_failed_without_a_file_is_failed_with_egress_own_words(want, livekit):
+def test_failed_before_it_ran_is_failed_with_egress_own_words(want, livekit):
+    livekit.stuck = True
     recording = want()
     livekit.fail(recording.egress_id, "could not create element: faac")
     assert (only().state, only().error) == (
@@ -284,6 +287,63 @@ def test_a_killed_service_says_nothing_so_we_end_it_ourselves(
     tasks.sweep.delay()
     assert only().state == state
     assert ("killed" in only().error) == (state == "failed")
+
+
+@pytest.mark.parametrize("died", ["kill_handler", "interrupt"])
+def test_an_egress_which_dies_in_a_call_is_followed_by_another(want, hang_up, livekit, died):
+    """Told by a hook, in the moment it comes."""
+    first = want().egress_id
+    getattr(livekit, died)(first)
+    second = only().egress_id
+    assert second not in {"", first}
+    assert livekit.starts == 2
+    tasks.sweep.delay()
+    assert only().state == "running"
+    hang_up()
+    assert (only().state, only().egress_id, only().size) == ("stored", second, len(SOUND))
+    parts = list(RecordingPart.objects.order_by("n").values_list("egress_id", "state", "note"))
+    assert [part[0] for part in parts] == [first, second]
+    assert parts[0][1] == {"kill_handler": "failed", "interrupt": "stored"}[died]
+    assert parts[0][2]
+    assert parts[1][1:] == ("stored", "")
+
+
+def test_the_lost_hook_of_an_egress_which_died_is_asked_for(want, livekit):
+    first = want().egress_id
+    livekit._end(livekit.egresses[first], "failed", hook=False, error="signal: killed")
+    tasks.sweep.delay()
+    assert livekit.starts == 2
+    assert only().egress_id != first
+
+
+def test_an_egress_service_which_is_away_then_is_asked_until_it_is_back(want, livekit):
+    first = want().egress_id
+    livekit.service_runs = False
+    with suppress(Retry):
+        livekit.kill_handler(first)
+    assert only().state == "wanted"
+    livekit.service_runs = True
+    tasks.sweep.delay()
+    assert (only().state, livekit.starts) == ("running", 2)
+
+
+def test_an_egress_which_dies_when_the_call_is_over_is_not_followed(want, hang_up, livekit):
+    first = want().egress_id
+    livekit.stuck = True
+    livekit.stop_egress = lambda *, egress_id: None
+    hang_up()
+    livekit.kill_handler(first)
+    assert (only().state, livekit.starts) == ("failed", 1)
+
+
+def test_an_egress_which_dies_again_and_again_is_given_up(want, livekit):
+    want()
+    for _ in range(30):
+        if egress_id := only().egress_id:
+            livekit.kill_handler(egress_id)
+        tasks.sweep.delay()
+    assert only().state == "failed"
+    assert livekit.starts == RecordingPart.objects.count() == 12
 
 
 def test_livekit_away_does_not_stop_the_rest_of_the_sweep(want, hang_up, livekit, clock, bucket):

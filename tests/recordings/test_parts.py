@@ -281,14 +281,29 @@ def test_the_file_of_an_egress_which_came_late_is_replaced_and_kept(
     assert "began 4.0 s after the answer" in RecordingPart.objects.get(source="worker").note
 
 
-def test_the_file_of_an_egress_which_died_in_the_call_is_replaced(
+def test_the_pieces_of_an_egress_which_died_in_the_call_are_replaced_by_one_file(
     recording, livekit, hang_up, worker
 ):
+    livekit.began = NOW + timedelta(seconds=14)
     livekit.interrupt(recording.egress_id)
-    assert (only().state, only().size) == ("stored", 500)
+    RecordingPart.objects.update(ended_at=NOW + timedelta(seconds=11))
+    hang_up(after_s=22)
+    worker()
+    assert only().object_key.endswith("-worker.ogg")
+    assert (only().state, only().duration_ms) == ("stored", 9000)
+    told = RecordingPart.objects.get(source="worker").note
+    assert told == "Taken because egress recorded in 2 pieces, without 3.0 s between them."
+
+
+def test_an_egress_service_which_died_in_the_call_leaves_it_to_the_worker(
+    recording, livekit, hang_up, worker
+):
+    livekit.service_runs = False
+    with suppress(Retry):
+        livekit.interrupt(recording.egress_id)
     hang_up(after_s=40)
     worker()
-    assert (only().object_key, only().duration_ms) == (BACKUP, 9000)
+    assert (only().state, only().object_key, only().duration_ms) == ("stored", BACKUP, 9000)
     assert "before the call" in RecordingPart.objects.get(source="worker").note
 
 
@@ -327,8 +342,7 @@ def test_a_backup_is_stored_once_however_often_it_is_brought(call, livekit, hang
 def test_a_backup_cut_on_its_way_leaves_egress_file_in_its_place(
     recording, livekit, hang_up, post, bucket
 ):
-    livekit.interrupt(recording.egress_id)
-    hang_up(after_s=40)
+    hang_up(after_s=40)  # egress' file is of 8 s
     facts = {
         "room": ROOM, "journal": JOB, "sha256": "0" * 64, "size": 3000, "duration_ms": 1,
         "starts_ms": 0, "content_type": "audio/ogg",
@@ -361,8 +375,9 @@ def test_what_egress_put_into_its_backup_storage_is_said_and_found_when_it_is_co
 def test_looking_for_lost_files_may_be_repeated_and_finds_nothing_where_nothing_is(
     recording, livekit, hang_up
 ):
-    livekit.fail(recording.egress_id, "signal: killed")
+    livekit.stop_egress = lambda *, egress_id: None
     hang_up()
+    livekit.fail(recording.egress_id, "signal: killed")
     for _ in range(2):
         tasks.recover_egress.delay()
     assert (only().state, only().error) == ("failed", "Egress failed: signal: killed")
