@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -18,6 +19,7 @@ from recordings.figures import Span
 from recordings.latency import STAGES
 from recordings.models import TurnFigure
 from recordings.reading import target_ms
+from telephony.visible import projects_of
 
 RANGES = ((1, "Today"), (7, "7 days"), (30, "30 days"), (90, "90 days"))
 DEFAULT_DAYS = 7
@@ -52,11 +54,12 @@ class TurnFigureAdmin(ReadOnlyPage):
 
     def page(self, request: HttpRequest) -> dict[str, Any]:
         today = timezone.localdate()
-        span = span_of(request.GET, today)
+        mine = projects_of(request.user)
+        span = span_of(request.GET, today, mine)
         groups = figures.by_day(span)
         return {
             "span": span,
-            "projects": Project.objects.order_by("name"),
+            "projects": _choice(mine),
             "ranges": _ranges(today, span),
             "overview": figures.overview(span),
             "stages": _stages(figures.stages(span)),
@@ -70,16 +73,22 @@ class TurnFigureAdmin(ReadOnlyPage):
         }
 
 
-def span_of(asked: QueryDict, today: date) -> Span:
-    """What the address asks for; what makes no sense falls back to the last week."""
+def _choice(mine: list[int] | None) -> "QuerySet[Project]":
+    projects = Project.objects.order_by("name")
+    return projects if mine is None else projects.filter(pk__in=mine)
+
+
+def span_of(asked: QueryDict, today: date, mine: list[int] | None = None) -> Span:
+    """What the address asks for; what makes no sense falls back to the last week. `mine`: the
+    projects a user is limited to."""
     last = min(_day(asked.get("last")) or today, today)
     first = _day(asked.get("first")) or last - timedelta(days=DEFAULT_DAYS - 1)
     if first > last:
         first, last = last, first
     first = max(first, last - figures.LONGEST)
     number = asked.get("project", "")
-    project = Project.objects.filter(pk=number).first() if number.isdecimal() else None
-    return Span(first, last, project, target_ms())
+    project = _choice(mine).filter(pk=number).first() if number.isdecimal() else None
+    return Span(first, last, project, target_ms(), None if mine is None else tuple(mine))
 
 
 def _day(text: str | None) -> date | None:

@@ -9,11 +9,11 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from agents.models import Project
 from recordings import figures, overview
-from recordings.admin_figures import ReadOnlyPage, _day_chart, _ranges, span_of
+from recordings.admin_figures import ReadOnlyPage, _choice, _day_chart, _ranges, span_of
 from recordings.latency import STAGES
 from recordings.models import AskedQuestion, HourFigure
+from telephony.visible import projects_of
 
 READ = "recordings.view_transcript"
 MAKE = "agents.change_project"
@@ -33,13 +33,14 @@ class OverviewAdmin(ReadOnlyPage):
 
     def page(self, request: HttpRequest) -> dict[str, Any]:
         today = timezone.localdate()
-        span = span_of(request.GET, today)
+        mine = projects_of(request.user)
+        span = span_of(request.GET, today, mine)
         hours = overview.hours(span)
         by_day = figures.by_day(span)
         may_read = request.user.has_perm(READ)
         return {
             "span": span, "ranges": _ranges(today, span),
-            "projects": Project.objects.order_by("name"),
+            "projects": _choice(mine),
             "hours": hours, "shares": overview.shares(hours.totals),
             "contained": overview.contained_chart(hours, span),
             "by_day": by_day, "day_chart": _day_chart(by_day, span),
@@ -56,7 +57,8 @@ class OverviewAdmin(ReadOnlyPage):
         ):
             raise PermissionDenied
         number = request.POST.get("project", "")
-        project = get_object_or_404(Project, pk=number if number.isdecimal() else 0)
+        mine = _choice(projects_of(request.user))
+        project = get_object_or_404(mine, pk=number if number.isdecimal() else 0)
         try:
             overview.make_faq(project=project, cluster=request.POST.get("cluster", ""))
         except AskedQuestion.DoesNotExist:

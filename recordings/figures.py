@@ -23,12 +23,13 @@ TITLES = LABELS | {"total": "Until the bot spoke", "end_of_turn": "Until the cal
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From a day to a day, both included; one project or all."""
+    """From a day to a day, both included; one project, those of `within`, or all."""
 
     first: date
     last: date
     project: Project | None = None
     good_ms: int = GOOD_MS
+    within: tuple[int, ...] | None = None
 
     def days(self) -> Iterator[date]:
         for n in range((self.last - self.first).days + 1):
@@ -40,7 +41,9 @@ class Span:
             for day in (self.first, self.last + timedelta(days=1))
         )
         limits: dict[str, Any] = {"at__gte": begin, "at__lt": end}
-        return limits | ({"project": self.project} if self.project else {})
+        if self.project:
+            return limits | {"project": self.project}
+        return limits if self.within is None else limits | {"project__in": self.within}
 
 
 @dataclass(frozen=True, slots=True)

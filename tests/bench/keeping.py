@@ -100,7 +100,7 @@ def _prepared(count: int) -> dict[str, Callable[[int], object]]:
     oldest = NEWEST - timedelta(seconds=count * APART_S)
 
     def overview(_: int) -> None:
-        path = "/admin/recordings/hourfigure/?from=2026-10-23&to=2026-11-21"
+        path = "/admin/recordings/hourfigure/?first=2026-10-23&last=2026-11-21"
         answer = client.get(path)
         assert answer.status_code == 200, answer
         assert b"Question " in answer.content

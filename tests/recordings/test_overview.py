@@ -12,8 +12,8 @@ from recordings.figures import Span
 from recordings.models import AskedQuestion, HourFigure, Transcript
 from recordings.rollup import roll_up
 from recordings.tally import tally
-from telephony.models import Call
-from tests.factories import NOW, make_call, make_plan
+from telephony.models import Call, ProjectLimit
+from tests.factories import NOW, make_call, make_plan, make_project
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db, pytest.mark.usefixtures("livekit")]
 
@@ -194,6 +194,26 @@ def test_what_callers_said_is_not_shown_without_permission(client, django_user_m
     page = client.get(reverse(PAGE), {"first": "2026-11-21", "last": "2026-11-21"}).content.decode()
     assert "What became of them" in page
     assert "park" not in page
+
+
+@pytest.mark.parametrize("page", [PAGE, "admin:recordings_turnfigure_changelist"])
+def test_whoever_is_limited_to_projects_sees_those_only(client, django_user_model, plan, page):
+    other = make_plan(make_project(slug="bank", name="Bank"))
+    over(1, plan, said=[("Where is my blue bicycle", BACK, "speech")])
+    over(2, other, said=[("Where is my red lorry", BACK, "speech")])
+    user = django_user_model.objects.create_user("eve", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.all())
+    ProjectLimit.objects.create(user=user).projects.add(other.project)
+    client.force_login(user)
+    days = {"first": "2026-11-21", "last": "2026-11-21"}
+    for asked in ({}, {"project": plan.project.pk}, {"project": other.project.pk}):
+        shown = client.get(reverse(page), days | asked).content.decode()
+        assert "blue bicycle" not in shown
+        assert ("red lorry" in shown) == (page == PAGE)
+        assert f">{plan.project.name}<" not in shown
+        assert "1 in all" in shown or page != PAGE
+    form = {"project": plan.project.pk, "cluster": "bicycle blue"}
+    assert client.post(reverse("admin:recordings_make_faq"), form).status_code == 404
 
 
 def test_hostile_words_are_shown_harmlessly(admin_client, plan):
