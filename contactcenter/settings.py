@@ -174,6 +174,13 @@ UNFOLD = {
     "SITE_SYMBOL": "call",
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "contactcenter.sidebar.navigation"},
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("telephony/favicon.svg"),
+        }
+    ],
     "STYLES": [lambda request: static("telephony/lists.css")],
     "DASHBOARD_CALLBACK": "contactcenter.sidebar.first_page",
 }

@@ -17,8 +17,9 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from recordings import services, wiring
-from recordings.models import JournalEntry, Recording, Transcript
+from recordings.models import AccessLog, JournalEntry, Recording, Transcript
 from recordings.storage import S3Bucket
+from recordings.tally import tally
 from telephony.models import Call
 from tests.contract.servers import free_port, program, running
 from tests.factories import make_call, make_plan
@@ -288,3 +289,21 @@ def test_a_narrow_window_does_not_scroll_sideways(live_server, browser, call):
         browser.find_element(By.CSS_SELECTOR, part).rect for part in (".call-sound", ".call-talk")
     )
     assert talk["y"] > head["y"] + head["height"]
+
+
+def test_no_page_of_figures_or_recordings_scrolls_sideways_when_narrow(live_server, browser, call):
+    tally(call_id=call.pk, now=call.ended_at)
+    AccessLog.objects.create(at=call.ended_at, who="ann", what="play", call=call)
+    log_in(browser, live_server.url)
+    browser.set_window_size(420, 900)
+    overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    days = "?first=2026-10-28&last=2026-11-26"
+    wide = {}
+    for page in ("hourfigure", "turnfigure", "accesslog", "export", "storefinding", "review"):
+        browser.get(f"{live_server.url}/admin/recordings/{page}/{days if 'fig' in page else ''}")
+        wide[page] = max(0, browser.execute_script(overflow))
+    assert set(wide.values()) == {0}, wide
+    browser.get(f"{live_server.url}/admin/recordings/accesslog/")
+    label = "return getComputedStyle(arguments[0], '::before').content"
+    cells = browser.find_elements(By.CSS_SELECTOR, "#result_list td")
+    assert [browser.execute_script(label, cell) for cell in cells][:2] == ["none", '"who"']
