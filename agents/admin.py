@@ -25,7 +25,7 @@ LIVE, CHANGED, NEVER = "Live", "Unpublished changes", "Never published"
 
 class FaqInline(StackedInline):  # type: ignore[misc]
     model = FaqEntry
-    fields = (("question", "digit", "position", "live"), "variants", "answer")
+    fields = ("question", "variants", "answer", ("digit", "position"), "live")
     ordering = ("position", "pk")
     extra = 0
 
@@ -110,7 +110,7 @@ class ProjectAdmin(MenuFields, ModelAdmin):  # type: ignore[misc]
         }),
         ("Limits and recording", {
             "fields": (
-                ("silence_s", "max_call_s", "warn_before_s"), ("record", "recorder"),
+                ("silence_s", "max_call_s"), "warn_before_s", ("record", "recorder"),
                 "fallback_number",
             ),
         }),

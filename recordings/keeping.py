@@ -182,13 +182,16 @@ class Due:
 def what_if(*, now: datetime) -> list[Due]:
     """What the next run would delete. Changes nothing."""
     held = holds.in_force(now)
+    # once: a comparison with all numbers of all holds is dear
+    kept_calls = Call.objects.filter(held.of_calls()).values_list("pk", flat=True) if held else []
+    kept_ids = frozenset(kept_calls)
     found = []
     for duty in duties(now):
         mark = KeepProgress.objects.filter(project=duty.project, kind=duty.kind).first()
         mark = mark or KeepProgress(until=BEGINNING, newest=_newest())
         whole = _after(duty, mark)
-        due = whole.exclude(held.of_calls()) if held else whole
-        kept = whole.filter(held.of_calls()).count() if held else 0
+        due = whole.exclude(pk__in=kept_ids) if kept_ids else whole
+        kept = whole.filter(pk__in=kept_ids).count() if kept_ids else 0
         size = 0
         if duty.kind is Kind.AUDIO:
             size = due.aggregate(size=Coalesce(Sum("recording__size"), 0))["size"]

@@ -15,7 +15,7 @@ from agents.worker.chain.members import BROKE_OFF, ONCE, Chain, Member, reason_o
 from agents.worker.chain.race import Attempt, Broken, Race
 
 RATE = 16_000  # Hz, of the line
-FIRST_S = 0.5  # without a sound for so long, the next voice is asked too
+FIRST_S = 0.4  # without a sound for so long, the next voice is asked too
 RESERVE_S = 0.25  # when so little unheard sound is left and no more comes, the voice has stalled
 GAP_S = 0.4  # … but voices which are no faster than speech come in pieces
 LETTERS_PER_S = 14.0  # until a voice has shown how fast it speaks
