@@ -21,12 +21,12 @@ LIST = "/admin/telephony/call/"
 
 FILL = """
 insert into telephony_call (room, direction, room_sid, sip_call_id, caller, called, state,
-    end_reason, started_at, answered_at, ended_at, last_seen_at, handover_requested, plan_digest,
-    trunk_id, number_id, project_id)
+    end_reason, started_at, answered_at, ended_at, last_seen_at, ended_by, handover_requested,
+    plan_digest, trunk_id, number_id, project_id)
 select 'call_' || n, 'inbound', 'RM_' || n, 'SCL_' || n,
     '+1202' || lpad(((n::bigint * 7919) %% 10000000)::text, 7, '0'), '+12025550100',
     case when n %% 20 = 0 then 'failed' else 'ended' end, 'caller',
-    moment, moment, moment + interval '1 minute', moment, false, '', null, null,
+    moment, moment, moment + interval '1 minute', moment, '', false, '', null, null,
     (select min(id) from agents_project) + n %% 5
 from (select n, timestamptz '2026-11-21' - n * interval '20 seconds' as moment
       from generate_series(1, %s) n) rows

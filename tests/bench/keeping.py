@@ -7,6 +7,7 @@ JSON into a store in memory, what a night would delete, and a night in which 2,0
 """
 
 import json
+import logging
 import os
 import statistics
 import subprocess
@@ -56,6 +57,7 @@ def child(count: int) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "whitenoise" not in m]
+    logging.disable(logging.INFO)
     kinds = _prepared(count)
     print(json.dumps({"ready": count}), flush=True)
     for at, _ in enumerate(sys.stdin):
@@ -63,9 +65,10 @@ def child(count: int) -> None:
 
 
 def _timed(work: Callable[[int], object], at: int) -> dict[str, float]:
-    from django.db import connection
+    from django.db import connection, reset_queries
     from django.test.utils import CaptureQueriesContext
 
+    reset_queries()  # the log holds so many and no more
     begun = time.perf_counter()
     with CaptureQueriesContext(connection) as queries:
         work(at)
