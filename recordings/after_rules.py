@@ -89,7 +89,7 @@ def _asked(heard: Heard) -> list[str]:
         return ["The caller said nothing."] if spoke else []
     others = sum(1 for _ in said_by(heard, "caller")) - 1
     more = f" and spoke {others} more times" if others > 1 else " and spoke once more" * others
-    return [f"The caller said “{_quote(heard, n)}”{more}."]
+    return [_sentence(f"The caller said “{_quote(heard, n)}”{more}")]
 
 
 def question(heard: Heard) -> int | None:
@@ -105,7 +105,7 @@ def question(heard: Heard) -> int | None:
 
 def _answered(heard: Heard) -> list[str]:
     n = answer(heard)
-    return [] if n is None else [f"The bot answered “{_quote(heard, n)}”."]
+    return [] if n is None else [_sentence(f"The bot answered “{_quote(heard, n)}”")]
 
 
 def answer(heard: Heard) -> int | None:
@@ -128,6 +128,11 @@ def _trouble(heard: Heard) -> list[str]:
         got = "and was put through" if heard.connected else "and was not put through"
         parts.append(f"The caller asked for a person {got}.")
     return parts
+
+
+def _sentence(words: str) -> str:
+    """Ended once, also where it ends with a sentence which is quoted."""
+    return words if words[-2:] in {".”", "!”", "?”", "…”"} else f"{words}."
 
 
 def _quote(heard: Heard, n: int) -> str:

@@ -40,7 +40,7 @@ LOST = heard(
 def test_a_summary_says_what_was_asked_and_answered_and_how_it_ended():
     assert after_rules.summary(OPEN) == (
         "The caller said “When are you open?” and spoke once more. "
-        "The bot answered “From nine to six.”. It ended: The caller hung up."
+        "The bot answered “From nine to six.” It ended: The caller hung up."
     )
 
 
