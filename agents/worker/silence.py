@@ -18,7 +18,8 @@ class Host(Protocol):
 
 class Silence:
     def __init__(self, host: Host, busy: Callable[[], bool]) -> None:
-        """`busy`: whether anybody speaks now, or nobody waits for the caller's words."""
+        """`busy`: whether anybody speaks now, or nobody waits for the caller's words, as
+        when he is let go."""
         self._host = host
         self._busy = busy
         self._asked = 0  # how often since the caller was heard last
@@ -30,9 +31,9 @@ class Silence:
             self._asked = 0
 
     async def watch(self) -> None:
-        """From the answer on, until it is cancelled or the caller is let go."""
+        """From the answer on, until it is cancelled."""
         self.broken()
-        while self._asked >= 0:
+        while True:
             await asyncio.sleep(TICK_S)
             if self._busy():
                 self.broken()
@@ -44,7 +45,6 @@ class Silence:
         first = plan.silence_prompt or plan.ask_back
         prompts = (first, plan.silence_prompt_2 or first)
         if self._asked == len(prompts):
-            self._asked = -1
             self._host.leave("silence", plan.goodbye)
             return
         self.broken()

@@ -7,14 +7,13 @@ permissions, template. The figure is how much slower the larger one is. LARGE=â€
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.bench import pair
+
 SMALL, LARGE = 10_000, int(os.environ.get("LARGE", "1000000"))
 BLOCKS, EACH = 6, 8  # requests of each kind: their product
 LIST = "/admin/telephony/call/"
@@ -35,15 +34,7 @@ from (select n, timestamptz '2026-11-21' - n * interval '20 seconds' as moment
 
 def child(count: int) -> None:
     """Makes the calls, then answers each line on stdin with the times of a block as JSON."""
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-    import django
-
-    django.setup()
-    from django.conf import settings
-
-    settings.ALLOWED_HOSTS = ["*"]
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "whitenoise" not in m]
+    pair.as_installed()
     ask = _prepared(count)
     print(json.dumps({"ready": count}), flush=True)
     for _ in sys.stdin:
@@ -113,41 +104,7 @@ def _block(ask: Callable[[str], int]) -> dict[str, Any]:
 
 
 def main() -> None:
-    sys.path.insert(0, str(ROOT))
-    from tests import postgres
-
-    with postgres.running() as url:
-        sizes = {"small": SMALL, "large": LARGE}
-        for name in sizes:
-            subprocess.run(["psql", "-q", url, "-c", f"create database {name}"], check=True)
-        children = {
-            name: _spawned(url.replace("/postgres", f"/{name}"), n) for name, n in sizes.items()
-        }
-        for name, process in children.items():
-            print(f"{name}: {_line(process)['ready']:,} calls", flush=True)
-        results: dict[str, list[Any]] = {name: [] for name in children}
-        for block in range(BLOCKS + 1):
-            for name, process in children.items():
-                assert process.stdin
-                process.stdin.write("\n")
-                process.stdin.flush()
-                if (found := _line(process)) and block:  # the first one warms up
-                    results[name].append(found)
-        for process in children.values():
-            process.communicate()
-    _report(results)
-
-
-def _spawned(url: str, count: int) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.history", "child", str(count)], cwd=ROOT, text=True,
-        env={**os.environ, "DATABASE_URL": url}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def _line(process: "subprocess.Popen[str]") -> Any:
-    assert process.stdout
-    return json.loads(process.stdout.readline())
+    _report(pair.compared("tests.bench.history", {"small": SMALL, "large": LARGE}, BLOCKS))
 
 
 def _report(results: dict[str, list[Any]]) -> None:

@@ -10,15 +10,14 @@ import json
 import logging
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.bench import pair
+
 LARGE = int(os.environ.get("LARGE") or 1_000_000)
 SMALL = LARGE // 10
 ROUNDS = int(os.environ.get("ROUNDS") or 5)
@@ -48,15 +47,7 @@ TURNS = [
 
 def child(count: int) -> None:
     """Makes the calls, then answers each line on stdin with the times of a round as JSON."""
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-    import django
-
-    django.setup()
-    from django.conf import settings
-
-    settings.ALLOWED_HOSTS = ["*"]
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "whitenoise" not in m]
+    pair.as_installed()
     logging.disable(logging.INFO)
     kinds = _prepared(count)
     print(json.dumps({"ready": count}), flush=True)
@@ -142,41 +133,7 @@ def _export(ids: list[int], format: str, user: Any, bucket: Any) -> None:
 
 
 def main() -> None:
-    sys.path.insert(0, str(ROOT))
-    from tests import postgres
-
-    with postgres.running() as url:
-        sizes = {"small": SMALL, "large": LARGE}
-        for name in sizes:
-            subprocess.run(["psql", "-q", url, "-c", f"create database {name}"], check=True)
-        children = {
-            name: _spawned(url.replace("/postgres", f"/{name}"), n) for name, n in sizes.items()
-        }
-        for name, process in children.items():
-            print(f"{name}: {_line(process)['ready']:,} calls", flush=True)
-        results: dict[str, list[Any]] = {name: [] for name in children}
-        for at in range(ROUNDS + 1):
-            for name, process in children.items():
-                assert process.stdin
-                process.stdin.write("\n")
-                process.stdin.flush()
-                if (found := _line(process)) and at:  # the first one warms up
-                    results[name].append(found)
-        for process in children.values():
-            process.communicate()
-    _report(results)
-
-
-def _spawned(url: str, count: int) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.keeping", "child", str(count)], cwd=ROOT, text=True,
-        env={**os.environ, "DATABASE_URL": url}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def _line(process: "subprocess.Popen[str]") -> Any:
-    assert process.stdout
-    return json.loads(process.stdout.readline())
+    _report(pair.compared("tests.bench.keeping", {"small": SMALL, "large": LARGE}, ROUNDS))
 
 
 def _report(results: dict[str, list[Any]]) -> None:
