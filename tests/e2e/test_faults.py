@@ -18,6 +18,8 @@ from tests.e2e.stack import HOURS, Stack, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
+STANDS_STILL_S = 3.0
+
 
 def short_call(stack: Stack, caller: str) -> str | None:
     """One question; returns which of the bot's lines the caller heard as the answer."""
@@ -122,6 +124,27 @@ def test_a_killed_part_comes_back_by_itself(stack, part):
     number = f"+1202555019{caller[part]}"
     assert short_call(stack, number) == HOURS
     assert stack.settled(number, 60)["end_reason"] == "caller"
+
+
+@pytest.mark.parametrize(
+    ("part", "caller"), [("livekit-sip", "+12025550171"), ("livekit-server", "+12025550172")]
+)
+def test_a_part_which_stands_still_for_a_moment_costs_no_call(stack, part, caller):
+    """As on a machine which is paused, or a network which is away for so long."""
+
+    async def run():
+        async with stack.call(caller=caller) as call:
+            await call.answered()
+            await call.quiet(900)
+            with stack.paused(part):
+                await asyncio.sleep(STANDS_STILL_S)
+            await call.quiet(900)
+            heard = await stack.ask(call, "What are your opening hours?")
+            await asyncio.sleep(0.3)
+            return heard, call.ended_by
+
+    assert asyncio.run(run()) == (HOURS, "")
+    assert stack.settled(caller)["end_reason"] == "caller"
 
 
 def test_a_forged_hook_is_refused(stack):
