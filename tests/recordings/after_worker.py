@@ -1,10 +1,10 @@
 """A real Celery worker in a process of its own, for tests which kill it.
 
-    python -m tests.recordings.after_worker DATABASE CALL [STEP MARK]
+    python -m tests.recordings.after_worker DATABASE CALL HOURS [STEP MARK]
 
-It takes the task of one call from a queue in its memory. In STEP it writes MARK once the step's
-work is done, and then waits to be killed. Without STEP it sweeps first, as if the claims were old,
-and ends by itself.
+It takes the task of one call from a queue in its memory, so many HOURS from now: what those before
+it had claimed is given back. In STEP it writes MARK once the step's work is done, and then waits to
+be killed. Without STEP it ends by itself.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 
-def main(database: str, call_id: int, step: str = "", mark: str = "") -> None:
+def main(database: str, call_id: int, hours: int, step: str = "", mark: str = "") -> None:
     os.environ["DATABASE_URL"] = f"sqlite:///{database}"
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     import django
@@ -27,11 +27,10 @@ def main(database: str, call_id: int, step: str = "", mark: str = "") -> None:
     from recordings import after, after_steps, tasks
 
     app.conf.update(broker_url="memory://", beat_schedule={})
+    timezone.now = later(timezone.now, hours)
+    after.release_lost(now=timezone.now())
     if step:
         after_steps.DO[step] = hanging(after_steps.DO[step], Path(mark))
-    else:
-        after.release_lost(now=timezone.now() + timedelta(seconds=after.CLAIM_S + 1))
-        timezone.now = later(timezone.now)  # the claims given back are due then
     app.set_current()
     worker = app.Worker(pool="solo", concurrency=1, loglevel="ERROR", without_gossip=True,
                         without_mingle=True, without_heartbeat=True)  # fmt: skip
@@ -57,9 +56,9 @@ def hanging(work, mark: Path):
     return step
 
 
-def later(now):
-    return lambda: now() + timedelta(hours=1)
+def later(now, hours: int):
+    return lambda: now() + timedelta(hours=hours)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])

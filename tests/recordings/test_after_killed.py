@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from recordings.after_wants import STEPS
 from tests.factories import make_project
 from tests.recordings.after_cases import TALK, a_call, wanting
 
@@ -48,36 +49,44 @@ def until_written(mark: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("step", ["summary", "tell"])
-def test_a_worker_killed_in_a_step_leaves_nothing_half_done(step, tmp_path):
+def kill_in(step: str, mark: Path, *told: object) -> None:
+    """A worker which is at `step`, with its work done and not committed."""
+    process = worker(*told, step, mark)
+    try:
+        until_written(mark, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.timeout(600)
+def test_a_worker_killed_in_each_step_leaves_nothing_half_done(tmp_path):
+    """One after the other, each in the step behind the one in which the last one died."""
     project = make_project()
     wanting(project)
     call = a_call(*TALK, project=project)
-    database, mark = copied(tmp_path / "db.sqlite3"), tmp_path / "mark"
-    first = worker(database, call.pk, step, mark)
-    try:
-        until_written(mark, first)
-    finally:
-        first.kill()
-        first.wait()
-    state = "SELECT state FROM recordings_afterstep WHERE name = '{}'"
-    assert asked(database, state.format(step)) == [("running",)]
-    told = "SELECT count(*) FROM recordings_callinsight WHERE told <> ''"
-    assert asked(database, told) == [(0,)]
-    if step == "summary":
-        assert asked(database, "SELECT summary FROM recordings_callinsight") == []
+    database = copied(tmp_path / "db.sqlite3")
+    states = "SELECT name, state FROM recordings_afterstep ORDER BY position"
+    for hours, step in enumerate(STEPS):
+        kill_in(step, tmp_path / step, database, call.pk, hours)
+        found = asked(database, states)
+        assert found[hours] == (step, "running")
+        assert {state for _, state in found[:hours]} <= {"done", "skipped"}
+        assert {state for _, state in found[hours + 1 :]} <= {"wanted"}
+        told = "SELECT count(*) FROM recordings_callinsight WHERE told <> ''"
+        assert asked(database, told) == [(0,)]
 
-    second = worker(database, call.pk)
+    last = worker(database, call.pk, len(STEPS))
     try:
-        assert second.wait(timeout=100) == 0
+        assert last.wait(timeout=100) == 0
     finally:
-        second.kill()
-    assert set(asked(database, "SELECT state FROM recordings_afterstep")) == {
-        ("done",), ("skipped",),
-    }  # fmt: skip
+        last.kill()
+    assert {state for _, state in asked(database, states)} == {"done", "skipped"}
     ((summary, disposition, quality, told),) = asked(
         database, "SELECT summary, disposition, quality, told FROM recordings_callinsight"
     )
     assert "what does a repair cost?" in summary
     assert (disposition, quality, len(told)) == ("Price", 100, 64)
     assert asked(database, "SELECT count(*) FROM recordings_fieldvalue") == [(2,)]
+    attempts = dict(asked(database, "SELECT name, attempts FROM recordings_afterstep"))
+    assert set(attempts.values()) == {2}
