@@ -15,6 +15,7 @@ class RecordingsConfig(AppConfig):
         events.on("egress_started", handlers.egress_changed)
         events.on("egress_updated", handlers.egress_changed)
         events.on("egress_ended", handlers.egress_changed)
+        events.on("participant_left", handlers.participant_left)
         events.on("recording_stored", handlers.words_or_sound_complete)
         events.on("transcript_ready", handlers.words_or_sound_complete)
         events.on("recording_stored", handlers.recording_stored)

@@ -12,7 +12,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
-from recordings import outcome, parts, stores
+from recordings import outcome, parts, stores, witness
 from recordings.errors import StoreRefused
 from recordings.lifecycle import RecordingState
 from recordings.models import Recording, RecordingPart
@@ -169,14 +169,29 @@ def watch_egress(
     live = recorder.list_egress(room=room)
     for recording in recordings:
         parts.adopt(recording, now=now)
+        mine = _as_they_are(recording, live, recorder)
         for part in recording.parts.of_egress().exclude(state__in=(Part.STORED, Part.SENT)):
             part.recording = recording
-            _watch(part, _egress_of(part, live), now=now, recorder=recorder, bucket=bucket)
-        if _want_again(recording, live):
+            _watch(part, _egress_of(part, mine), now=now, recorder=recorder, bucket=bucket)
+        if _want_again(recording, mine):
             again.append(recording.pk)
         else:
             outcome.settle(recording, now=now)
     return again
+
+
+def _as_they_are(
+    recording: Recording, live: list[LiveEgress], recorder: Recorder
+) -> list[LiveEgress]:
+    """A recording's egresses; of a call which goes on, those which were killed as failed."""
+    mine = [egress for egress in live if egress.room == recording.call.room]
+    if recording.call.ended_at or recording.state != State.RUNNING:
+        return mine
+    running = _going_on(recording).filter(state=Part.RUNNING).values_list("egress_id", flat=True)
+    return [
+        witness.checked(egress, recorder=recorder) if egress.egress_id in running else egress
+        for egress in mine
+    ]
 
 
 def _watch(
@@ -271,7 +286,7 @@ def _killed(part: RecordingPart) -> LiveEgress:
         room=part.recording.call.room,
         status="failed",
         object_key=part.object_key,
-        error="the egress service was killed while it recorded; it left no file.",
+        error=witness.KILLED,
     )
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from agents.models import CheaperOrder
 from recordings import after, consents, masking, services, tasks
-from recordings.models import Recording, Transcript
+from recordings.models import Recording, RecordingPart, Transcript
 from telephony.later import after_commit
 from telephony.models import Call
 
@@ -45,6 +45,16 @@ def egress_changed(*, payload: Mapping[str, Any]) -> None:
         return
     ours = Recording.objects.egress_unfinished().filter(call__room=egress["room"])
     for pk in ours.values_list("pk", flat=True):
+        after_commit(tasks.watch_egress.delay, recording_id=pk)
+
+
+def participant_left(*, payload: Mapping[str, Any]) -> None:
+    """An egress records under its own id. Of one whose service was killed this is all one hears."""
+    who = payload["participant"]
+    if who["kind"] != "egress":
+        return
+    ours = RecordingPart.objects.filter(egress_id=who["identity"], state__in=RecordingPart.GOING_ON)
+    for pk in ours.values_list("recording", flat=True):
         after_commit(tasks.watch_egress.delay, recording_id=pk)
 
 

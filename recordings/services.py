@@ -16,7 +16,7 @@ from recordings.models import Forgotten, JournalEntry, Recording
 from recordings.storage import UPLOAD_LINK_S, Bucket, UploadLink
 from recordings.transcripts import ANYWAY_S
 from telephony import events
-from telephony.live import EgressWish, LiveEgress
+from telephony.live import EgressWish, LiveEgress, LiveParticipant
 from telephony.models import Call
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ class Recorder(Protocol):
     def start_egress(self, wish: EgressWish) -> str: ...
     def stop_egress(self, *, egress_id: str) -> None: ...
     def list_egress(self, *, room: str = "") -> list[LiveEgress]: ...
+    def list_participants(self, *, room: str) -> list[LiveParticipant]: ...
+    def is_present(self, *, room: str, identity: str) -> bool: ...
 
 
 def want_recording(*, call_id: int, now: datetime) -> Recording | None:

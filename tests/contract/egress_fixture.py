@@ -178,19 +178,19 @@ class RealPlane:
 def real_plane(home: Path) -> Iterator[RealPlane]:
     with ExitStack() as stack:
         told: list[Hook] = []
-        url = stack.enter_context(_hooks_into(told))
+        url = stack.enter_context(hooks_into(told))
         media = stack.enter_context(media_plane(home, hook_url=url))
         (home / "s3").mkdir()
         store = stack.enter_context(real_store(home / "s3"))
         plane = RealPlane(media, store, told, home)
         stack.callback(plane.stop)
         plane.start()
-        stack.enter_context(_talkers(media))
+        stack.enter_context(talkers(media))
         yield plane
 
 
 @contextmanager
-def _hooks_into(told: list[Hook]) -> Iterator[str]:
+def hooks_into(told: list[Hook]) -> Iterator[str]:
     class Door(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -210,7 +210,7 @@ def _hooks_into(told: list[Hook]) -> Iterator[str]:
 
 
 @contextmanager
-def _talkers(media: MediaPlane) -> Iterator[None]:
+def talkers(media: MediaPlane) -> Iterator[None]:
     """A caller and an agent, each with a tone of his own, until the block is left."""
     there, stop = threading.Event(), threading.Event()
     talk = threading.Thread(target=lambda: asyncio.run(_talk(media, there, stop)), daemon=True)

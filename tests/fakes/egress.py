@@ -10,7 +10,8 @@
 | the service is stopped (SIGINT)       | failed   | up to then | ended                      |
 | a codec is missing                    | failed   | none       | ended; the service exits   |
 | its handler is killed                 | failed   | none       | ended                      |
-| the service is killed                 | active   | none       | none, ever; a stop: 408    |
+| the service is killed                 | active   | none       | its participant left, 21 s |
+|                                       |          |            | later; a stop: 408         |
 | there is none, or no CPU is left      | –        |            | none; the start: 503       |
 | a stop of one over, or unknown        | –        |            | none; 412, 404 are no fault |
 """
@@ -22,9 +23,10 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.json_format import MessageToJson
 from livekit import api
 from livekit.protocol.egress import StartEgressRequest
+from livekit.protocol.models import DisconnectReason
 
 from telephony.errors import GatewayUnavailable
-from telephony.live import EgressWish, LiveEgress
+from telephony.live import EgressWish, LiveEgress, LiveParticipant
 from tests.fakes import egress_rules
 from tests.fakes.bucket import FakeBucket
 from tests.fakes.livekit import RUNNING, FakeGateway
@@ -131,6 +133,12 @@ class EgressGateway(FakeGateway):
         """No file, no hook, and LiveKit goes on saying active."""
         self.service_runs = False
 
+    def miss(self, *, hook: bool = True) -> None:
+        """21 s after it was killed, the rooms are without those who recorded in them."""
+        for egress in list(self.egresses.values()):
+            if egress.status in RUNNING and self._leave(egress) and hook:
+                self.post_hook(left(egress))
+
     def kill_handler(self, egress_id: str) -> None:
         self.fail(egress_id, "signal: killed")
 
@@ -140,7 +148,15 @@ class EgressGateway(FakeGateway):
     def _become_active(self, egress: LiveEgress) -> LiveEgress:
         active = replace(egress, status="active", started_at=self.began)
         self.egresses[egress.egress_id] = active
+        there = self.participants.setdefault(egress.room, [])
+        there.append(LiveParticipant(identity=egress.egress_id, kind="egress"))
         return active
+
+    def _leave(self, egress: LiveEgress) -> bool:
+        there = self.participants.get(egress.room, [])
+        stay = [who for who in there if who.identity != egress.egress_id]
+        self.participants[egress.room] = stay
+        return len(stay) < len(there)
 
     def _bucket_of(self, egress_id: str) -> FakeBucket:
         """As the request says, or the one in egress' own configuration."""
@@ -158,6 +174,7 @@ class EgressGateway(FakeGateway):
         duration_ms: int = 0, error: str = "",
     ) -> None:  # fmt: skip
         began = egress.started_at or self.began
+        self._leave(egress)
         ended = replace(
             egress, status=status, size=size, duration_ms=duration_ms, error=error,
             started_at=egress.started_at, ended_at=began + timedelta(milliseconds=duration_ms),
@@ -183,5 +200,19 @@ def body_of(event: str, egress: LiveEgress, *, status: str = "", event_id: str =
     hook = api.WebhookEvent(
         id=event_id or f"EV_{event}_{egress.egress_id}_{name}",
         event=event, created_at=int(datetime.now(UTC).timestamp()), egress_info=info,
+    )  # fmt: skip
+    return MessageToJson(hook).encode()
+
+
+def left(egress: LiveEgress) -> bytes:
+    """Its connection broke, and nobody came back."""
+    who = api.ParticipantInfo(
+        identity=egress.egress_id, sid=f"PA_{egress.egress_id}",
+        kind=api.ParticipantInfo.Kind.EGRESS,
+        disconnect_reason=DisconnectReason.CONNECTION_TIMEOUT,
+    )  # fmt: skip
+    hook = api.WebhookEvent(
+        id=f"EV_left_{egress.egress_id}", event="participant_left", participant=who,
+        created_at=int(datetime.now(UTC).timestamp()), room=api.Room(name=egress.room),
     )  # fmt: skip
     return MessageToJson(hook).encode()

@@ -11,6 +11,7 @@ from recordings.journal import take_entries
 from recordings.models import Recording, RecordingPart, Transcript
 from telephony import services as telephony
 from telephony import wiring as telephony_wiring
+from telephony.errors import GatewayUnavailable
 from telephony.lifecycle import CallState
 from telephony.models import Call
 from tests import hooks
@@ -287,6 +288,48 @@ def test_a_killed_service_says_nothing_so_we_end_it_ourselves(
     tasks.sweep.delay()
     assert only().state == state
     assert ("killed" in only().error) == (state == "failed")
+
+
+@pytest.mark.parametrize("hook", [True, False])
+def test_a_service_killed_in_a_call_is_missed_and_followed_by_another(want, hang_up, livekit, hook):
+    """By the hook of its leaving, or by the sweep if that got lost."""
+    first = want().egress_id
+    livekit.kill()
+    livekit.service_runs = True  # started again, and knows nothing of the first
+    tasks.sweep.delay()
+    assert only().egress_id == first
+    livekit.miss(hook=hook)
+    if not hook:
+        assert only().egress_id == first
+        tasks.sweep.delay()
+    second = only().egress_id
+    assert second not in {"", first}
+    tasks.sweep.delay()
+    assert (only().state, livekit.starts) == ("running", 2)
+    notes = dict(RecordingPart.objects.values_list("egress_id", "note"))
+    assert "was killed while it recorded" in notes[first]
+    assert notes[second] == ""
+    hang_up()
+    tasks.sweep.delay()
+    assert only().state == "stored"
+
+
+def test_an_egress_whose_listing_redis_lost_is_alive(want, livekit):
+    want()
+    livekit.forgetful.add(ROOM)
+    tasks.sweep.delay()
+    assert (only().state, livekit.starts) == ("running", 1)
+
+
+def test_nobody_is_missed_while_livekit_is_away(want, livekit, monkeypatch):
+    def away(**_):
+        raise GatewayUnavailable("LiveKit cannot be reached.")
+
+    want()
+    livekit.miss(hook=False)
+    monkeypatch.setattr(livekit, "list_participants", away)
+    tasks.sweep.delay()
+    assert (only().state, livekit.starts) == ("running", 1)
 
 
 @pytest.mark.parametrize("died", ["kill_handler", "interrupt"])
