@@ -121,9 +121,11 @@ class _Writer:
             self.write(_HEADS.get(Format(export.format), b""))
         while place < export.total:
             ids = export.chosen[place : place + CHUNK]
+            written = []
             for call, write in self._entries(ids):
                 write()
-                self._note(call)
+                written.append(call.pk)
+            self._note(written)
             self.left_out += len(ids) - self._written
             place += len(ids)
             if len(self.part) >= PART:
@@ -170,11 +172,11 @@ class _Writer:
         name = exportrows.file_name(call, recording)
         self.zip.add(name, call.started_at, _chain(first, pieces))
 
-    def _note(self, call: Call) -> None:
+    def _note(self, calls: list[int]) -> None:
         user = self._user()
         if user:
             how = f"export {self.export.pk}, {self.export.format}"
-            access_log.note(user=user, what="export", call=call, how=how)
+            access_log.note_all(user=user, what="export", calls=calls, how=how)
 
     def _user(self) -> Any:
         if not hasattr(self, "_asker"):

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from recordings import exportrows, exports, tasks_checks
 from recordings.errors import StoreUnavailable
-from recordings.models import Export, Recording, Transcript, TurnFigure
+from recordings.models import AccessLog, Export, Recording, Transcript, TurnFigure
 from recordings.slices import Until
 from telephony.models import Call
 from tests.factories import make_call
@@ -93,6 +93,16 @@ def test_the_zip_has_the_recordings_and_says_what_is_left_out(admin_user, calls,
         assert [found.read(name) for name in found.namelist()] == [ogg(12_000)] * 2
         assert not any("1202555" in name for name in found.namelist())
     assert Export.objects.get().left_out == 1
+
+
+@pytest.mark.parametrize(("format", "written"), [("csv", 3), ("json", 3), ("audio", 2)])
+def test_the_access_log_has_a_line_for_each_call_in_the_file(
+    format, written, admin_user, calls, bucket
+):
+    made(admin_user, calls, format, bucket)
+    rows = AccessLog.objects.filter(what="export", user=admin_user).order_by("pk")
+    assert list(rows.values_list("call", flat=True)) == [call.pk for call in calls[:written]]
+    assert {row.how for row in rows} == {f"export {Export.objects.get().pk}, {format}"}
 
 
 class Killed(BaseException):
