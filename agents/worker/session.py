@@ -310,7 +310,7 @@ class PhoneCall:
         """Whatever comes first is the reason. `at`: when it happened (monotonic), default now."""
         if self._reason:
             return
-        self._reason = self._porter.reason(self._named(reason))
+        self._reason = self._porter.reason(self._named(reason, at or time.monotonic()))
         if self._cast.bot:
             self._cast.bot.stop()
         if reason in {"caller", "abandoned", "unknown", "transferred"}:
@@ -319,10 +319,10 @@ class PhoneCall:
         else:
             self._start(self._hang_up(self._reason))
 
-    def _named(self, reason: str) -> str:
+    def _named(self, reason: str, at: float) -> str:
         """Whoever never sent a sound could not be heard, whatever he did then."""
-        begun = self._answered[0] if self._answered else time.monotonic()
-        unheard = not self._heard and time.monotonic() - begun >= SILENT_S
+        begun = self._answered[0] if self._answered else at
+        unheard = not self._heard and at - begun >= SILENT_S
         return "no_media" if unheard and reason in {"caller", "silence"} else reason
 
     def _sent_on(self) -> None:

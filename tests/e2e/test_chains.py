@@ -92,7 +92,9 @@ def test_a_call_goes_on_when_a_provider_fails(cloud, ears, fault):
     right = clouds.in_order(expected, said)
     assert len(right) >= len(expected) - 2, " ".join(said)  # the ears miss a short word at times
     more = Counter(said) - Counter(right)
-    assert sum(count for word, count in more.items() if word not in NOISE) <= 2, " ".join(said)
+    misheard = len(expected) - len(right)  # each is another word in the place of one
+    beyond = sum(count for word, count in more.items() if word not in NOISE) - misheard
+    assert beyond <= 2, " ".join(said)
 
 
 def test_each_switch_is_in_the_journal_of_its_call(cloud):
