@@ -73,5 +73,8 @@ bench-search: setup-tests ## words among a million turns: ours against icontains
 bench-keeping: setup-tests ## pictures, exports and retention among 100,000 and 1,000,000 calls (LARGE, ROUNDS)
 	@$(VENV)/python -m tests.bench.keeping
 
+bench-beside: setup ## do calls feel analyses of other calls? in one run (LINES, ROUNDS)
+	@$(VENV)/python -m tests.bench.beside
+
 emulators: setup ## stand-ins for all providers, until Ctrl-C: PROFILE=const|zero|jitter
 	@$(VENV)/python -m tests.emulators --profile $(PROFILE)

@@ -17,6 +17,7 @@ from unfold.views import ChangeList
 
 from agents import pricebook
 from agents.look_only import LookOnly
+from agents.models import Project
 from recordings import budgets, charts, compare, money, months
 from recordings.admin_figures import ReadOnlyPage
 from recordings.costs import month_of
@@ -26,7 +27,7 @@ from recordings.tasks import watch_budgets
 from telephony import shapes
 from telephony.later import after_commit
 from telephony.paging import UpToPaginator
-from telephony.visible import WithinProjects
+from telephony.visible import WithinProjects, projects_of
 
 LEVELS = {budgets.FINE: "success", budgets.WARNED: "warning", budgets.OVER: "danger"}
 LEVEL_WORDS = {budgets.FINE: "Fine", budgets.WARNED: "Nearly spent", budgets.OVER: "Spent"}
@@ -98,7 +99,7 @@ class BudgetList(ChangeList):  # type: ignore[misc]
 
 
 @admin.register(ProjectBudget)
-class ProjectBudgetAdmin(ModelAdmin):  # type: ignore[misc]
+class ProjectBudgetAdmin(WithinProjects, ModelAdmin):  # type: ignore[misc]
     list_display = ("project", "monthly_usd", "spent", "percent", "level", "order")
     list_select_related = ("project",)
     fields = ("project", "monthly_usd", "warn_at")
@@ -106,6 +107,11 @@ class ProjectBudgetAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BudgetList]:
         return BudgetList
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **more: Any) -> Any:
+        if db_field.name == "project" and (only := projects_of(request.user)) is not None:
+            more["queryset"] = Project.objects.filter(pk__in=only)
+        return super().formfield_for_foreignkey(db_field, request, **more)
 
     @admin.display(description="spent this month")
     def spent(self, budget: Any) -> str:
@@ -140,8 +146,9 @@ class MonthlyCostAdmin(ReadOnlyPage):
     def page(self, request: HttpRequest) -> dict[str, Any]:
         now = timezone.now()
         month = _month(request.GET.get("month", ""), month_of(now))
-        rows, whole = months.projects(month, now=now)
-        past = months.history(now=now)
+        only = projects_of(request.user)
+        rows, whole = months.projects(month, now=now, only=only)
+        past = months.history(now=now, only=only)
         bars: list[tuple[str, charts.Number, charts.Number]] = [
             (f"{each:%Y-%m}: {money.usd(amount)}, {calls} calls", amount, 0)
             for each, calls, amount in past
@@ -186,7 +193,7 @@ class OwnServersAdmin(ReadOnlyPage):
 
     def page(self, request: HttpRequest) -> dict[str, Any]:
         form = OwnServerForm(request.GET if request.GET else self._before(request))
-        traffic = months.traffic(now=timezone.now())
+        traffic = months.traffic(now=timezone.now(), only=projects_of(request.user))
         estimates = _estimates()
         context: dict[str, Any] = {"form": form, "traffic": traffic, "estimates": estimates}
         if not form.is_valid():

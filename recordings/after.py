@@ -11,7 +11,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Min, Q
 
 from recordings.after_outcome import NotYet
 from recordings.after_steps import DO
@@ -140,9 +140,9 @@ def release_lost(*, now: datetime) -> int:
 
 
 def due(*, now: datetime) -> list[int]:
-    """Calls with a step to be done now, oldest first."""
-    rows = AfterStep.objects.due(now).order_by("next_try_at")
-    return list(dict.fromkeys(rows.values_list("call", flat=True)[:AT_ONCE]))
+    """Calls with a step to be done now, oldest first; at most AT_ONCE."""
+    calls = AfterStep.objects.due(now).values("call").annotate(since=Min("next_try_at"))
+    return [row["call"] for row in calls.order_by("since", "call")[:AT_ONCE]]
 
 
 def forget_old(*, now: datetime, most: int = 5000) -> int:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
@@ -44,26 +44,37 @@ class Month:
         return self.amount / self.calls if self.calls else None
 
 
-def projects(month: date, *, now: datetime) -> tuple[list[Month], Month]:
-    """Each project's month, the dearest first, and the sum. Budgets only of the present month."""
+def projects(
+    month: date, *, now: datetime, only: list[int] | None = None
+) -> tuple[list[Month], Month]:
+    """Each project's month, the dearest first, and the sum. Budgets only of the present month.
+    `only`: the projects somebody is limited to; None: all."""
     first, after = month_bounds(month)
-    rows = CallCost.objects.filter(at__gte=first, at__lt=after).values_list(
-        "project", "project__name", "seconds", "amount", "by_role", "missing"
+    rows = (
+        _of(only)
+        .filter(at__gte=first, at__lt=after)
+        .values_list("project", "project__name", "seconds", "amount", "by_role", "missing")
     )
     found: dict[int | None, Month] = {}
-    whole = Month("All projects")
+    whole = Month("All projects" if only is None else "Your projects")
     for project, name, *facts in rows.iterator():
         of_project = found.setdefault(project, Month(name or "No project", project))
         for one in (of_project, whole):
             _add(one, *facts)
     if month == month_of(now):
-        _with_budgets(found, now)
+        _with_budgets(found, now, only)
     return sorted(found.values(), key=lambda one: (-one.amount, one.label)), whole
 
 
-def _with_budgets(found: dict[int | None, Month], now: datetime) -> None:
+def _of(only: list[int] | None) -> QuerySet[CallCost]:
+    return CallCost.objects.all() if only is None else CallCost.objects.filter(project__in=only)
+
+
+def _with_budgets(found: dict[int | None, Month], now: datetime, only: list[int] | None) -> None:
     for standing in standings(now=now):
         project = standing.project
+        if only is not None and project.pk not in only:
+            continue
         found.setdefault(project.pk, Month(project.name, project.pk)).standing = standing
 
 
@@ -79,14 +90,15 @@ def _add(
         month.by_role[role] = month.by_role.get(role, ZERO) + Decimal(part)
 
 
-def history(*, now: datetime) -> list[tuple[date, int, Decimal]]:
+def history(*, now: datetime, only: list[int] | None = None) -> list[tuple[date, int, Decimal]]:
     """The last twelve months with the present one: first day, calls, amount."""
     months = [month_of(now)]
     while len(months) < HISTORY:
         months.append((months[-1] - timedelta(days=1)).replace(day=1))
     first, _ = month_bounds(months[-1])
     rows = (
-        CallCost.objects.filter(at__gte=first)
+        _of(only)
+        .filter(at__gte=first)
         .annotate(month=TruncMonth("at"))
         .values("month")
         .annotate(calls=Count("pk"), spent=Sum("amount"))
@@ -112,8 +124,8 @@ class Traffic:
         return self.cloud_usd / self.cloud_minutes if self.cloud_minutes else None
 
 
-def traffic(*, now: datetime) -> Traffic:
-    recent = CallCost.objects.filter(at__gte=now - RECENT, at__lte=now)
+def traffic(*, now: datetime, only: list[int] | None = None) -> Traffic:
+    recent = _of(only).filter(at__gte=now - RECENT, at__lte=now)
     every = _counted(recent)
     cloud = _counted(recent.filter(amount__gt=0))
     return Traffic(every[0], every[1], *cloud)

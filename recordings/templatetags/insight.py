@@ -9,6 +9,7 @@ from django.utils import timezone
 from recordings import budgets, money
 from recordings.reading import may
 from telephony import shapes
+from telephony.visible import projects_of
 
 register = template.Library()
 
@@ -34,5 +35,9 @@ def budget_notices(context: dict[str, Any]) -> dict[str, Any]:
     request = context.get("request")
     if request is None or not may(request.user, "recordings.view_projectbudget"):
         return {"standings": []}
-    found = budgets.standings(now=timezone.now())
+    only = projects_of(request.user)
+    found = [
+        one for one in budgets.standings(now=timezone.now())
+        if only is None or one.project.pk in only
+    ]  # fmt: skip
     return {"standings": [one for one in found if one.level != budgets.FINE]}

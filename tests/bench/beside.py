@@ -11,6 +11,8 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 
+import psutil
+
 from telephony import demo
 from tests.bench import report
 from tests.bench.call import running
@@ -65,6 +67,7 @@ class Arm:
     rows: list[Row] = field(default_factory=list)
     steps: int = 0  # done meanwhile
     seconds: float = 0.0
+    celery_s: float = 0.0  # of a core
 
 
 def main() -> int:
@@ -73,7 +76,12 @@ def main() -> int:
     lines = [line for name, arm in arms.items() for line in shown(name, arm)]
     print(f"\nTimes in ms, at the caller.\n{report.table(lines)}")
     for name, arm in arms.items():
-        print(f"{name}: {arm.steps} steps of analyses in {arm.seconds:.0f} s")
+        print(f"{name}: {arm.steps} steps of analyses in {arm.seconds:.0f} s, "
+              f"Celery took {arm.celery_s / arm.seconds:.2f} of a core")  # fmt: skip
+    turns = {name: shown(name, arm)[2] for name, arm in arms.items()}
+    for share in ("p50", "p95"):
+        ratio = getattr(turns["beside"], share) / getattr(turns["alone"], share)
+        print(f"FAQ turn, {share}: {ratio:.2f} × beside analyses")
     return 0
 
 
@@ -100,18 +108,25 @@ async def measured(stack: Stack) -> dict[str, Arm]:
 
 
 async def _block(stack: Stack, block: int, arm: Arm, asked) -> None:  # type: ignore[no-untyped-def]
-    begun, before = asyncio.get_running_loop().time(), _done(stack)
+    begun, before, used = asyncio.get_running_loop().time(), _done(stack), _celery_s(stack)
     for n in range(ROUNDS):
         arm.rows += await _round(stack, block * ROUNDS + n + 10, asked)
         turns = [turn.reaction_ms for row in arm.rows[-LINES:] for turn in row.turns]
         print(f"  block {block + 1}: {' '.join(f'{ms or 0:.0f}' for ms in turns)}", flush=True)
     arm.seconds += asyncio.get_running_loop().time() - begun
     arm.steps += _done(stack) - before
+    arm.celery_s += _celery_s(stack) - used
 
 
 def _done(stack: Stack) -> int:
     query = "select count(*) n from recordings_afterstep where state in ('done', 'skipped')"
     return int(stack.rows(query)[0]["n"])
+
+
+def _celery_s(stack: Stack) -> float:
+    parent = psutil.Process(stack.pid("celery"))
+    times = [process.cpu_times() for process in (parent, *parent.children(recursive=True))]
+    return sum(spent.user + spent.system for spent in times)
 
 
 async def _round(stack: Stack, number: int, asked) -> list[Row]:  # type: ignore[no-untyped-def]

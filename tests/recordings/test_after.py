@@ -24,7 +24,7 @@ from recordings.models import (
 )
 from telephony import subscribing
 from telephony.models import OutgoingEvent, Subscription
-from tests.factories import NOW, make_account, make_project
+from tests.factories import NOW, make_account, make_call, make_project
 from tests.fakes.bucket import FakeBucket
 from tests.recordings.after_cases import HOSTILE, TALK, a_call, run, states, wanting
 from tests.recordings.conftest import turn
@@ -131,8 +131,6 @@ def test_what_is_not_wanted_is_not_found_out():
 
 
 def test_a_call_nobody_answered_has_no_steps():
-    from tests.factories import make_call
-
     call = make_call(state="ended", end_reason="refused", ended_at=NOW)
     tasks.build_transcript(call_id=call.pk)
     assert Transcript.objects.filter(call=call).exists()
@@ -477,3 +475,13 @@ def test_redacted_text_is_a_version_of_its_own(monkeypatch):
     assert version.kind == "redacted"
     assert "[number]" in version.segments[3]["text"]
     assert "4711" in Transcript.objects.get(call=call).text
+
+
+def test_a_backlog_is_taken_call_by_call_oldest_first(monkeypatch):
+    """Counted in steps, two hundred at once were seventeen calls."""
+    monkeypatch.setattr(after, "AT_ONCE", 3)
+    calls = [make_call(room=f"call_late_{n}") for n in range(4)]
+    now = timezone.now()
+    for n, call in enumerate(calls):
+        after.begin(call_id=call.pk, now=now - timedelta(minutes=n))
+    assert after.due(now=now) == [call.pk for call in reversed(calls[1:])]

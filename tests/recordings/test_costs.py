@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -17,8 +18,8 @@ from recordings import budgets, costs, tasks
 from recordings.journal import take_entries
 from recordings.models import CallCost, Counter, ProjectBudget, Transcript, TurnFigure
 from recordings.tally import tally
-from telephony.models import Call
-from tests.factories import NOW, make_call, make_plan
+from telephony.models import Call, ProjectLimit
+from tests.factories import NOW, make_call, make_plan, make_project
 from tests.recordings.conftest import ANSWERED, JOB, ROOM, closed, opened, story, turn
 
 pytestmark = [
@@ -359,3 +360,24 @@ def test_publishing_does_not_look_like_a_change_while_the_order_is_cheaper(plan)
     use_cheaper(plan.project.pk, True, now=NOW)
     plan.project.refresh_from_db()
     assert normal_plan(plan.project) == published
+
+
+def test_whoever_is_limited_to_projects_sees_what_those_cost(client, django_user_model, plan):
+    other = make_plan(make_project(slug="bank", name="Bank"))
+    for each, amount in ((plan, "8.51"), (other, "3.25")):
+        ProjectBudget.objects.create(project=each.project, monthly_usd=10)
+        spend(each.project, amount, at=datetime.now(UTC))
+    user = django_user_model.objects.create_user("eve", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.all())
+    ProjectLimit.objects.create(user=user).projects.add(other.project)
+    client.force_login(user)
+    for page in ("monthlycost", "projectbudget", "ownservers"):
+        html = client.get(f"/admin/recordings/{page}/").content.decode()
+        assert "8.51" not in html, page
+        assert f">{plan.project.name}<" not in html
+        assert "11.76" not in html, page  # both together
+        assert page == "ownservers" or "3.25" in html
+    added = client.get("/admin/recordings/projectbudget/add/").content.decode()
+    assert f">{plan.project}<" not in added
+    mine = ProjectBudget.objects.get(project=plan.project)
+    assert client.get(f"/admin/recordings/projectbudget/{mine.pk}/change/").status_code == 302
