@@ -5,7 +5,7 @@ export SAY DTMF OUT FORMAT PART TARGET CALLER VOICE CALLS
 PROFILE ?= const
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call bench-lines bench-history bench-invites emulators bench-hooks bench-search bench-keeping
+.PHONY: help setup setup-tests extras demo up down status logs call test lint fix lock bench bench-call bench-lines bench-history bench-invites emulators bench-hooks bench-search bench-keeping bench-beside
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
