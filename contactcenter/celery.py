@@ -8,6 +8,20 @@ from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "contactcenter.settings")
 
+LATER = "later"  # taken when the queue of what calls wait for is empty
+CAN_WAIT = (
+    "recordings.tasks.after_call",
+    "recordings.tasks.count_calls",
+    "recordings.tasks.index_turns",
+    "recordings.tasks.keep",
+    "recordings.tasks.mask_recording",
+    "recordings.tasks.work_request",
+    "recordings.tasks_checks.go_on_checking",
+    "recordings.tasks_checks.go_on_exporting",
+    "recordings.tasks_checks.roll_up_missed",
+    "recordings.tasks_review.draw_sound",
+)
+
 app = Celery("contactcenter")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
@@ -17,9 +31,11 @@ app.conf.update(
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     # The anonymous exchange needs no binding in Redis, so an emptied Redis loses no route.
-    task_queues=[Queue("celery", Exchange(""), routing_key="celery")],
+    task_queues=[Queue(name, Exchange(""), routing_key=name) for name in ("celery", LATER)],
     task_default_exchange="",
     task_default_routing_key="celery",
+    task_routes={task: {"queue": LATER, "routing_key": LATER} for task in CAN_WAIT},
+    broker_transport_options={"queue_order_strategy": "sorted"},  # celery, then later
     worker_prefetch_multiplier=1,
     task_time_limit=120,
     beat_schedule={

@@ -1,4 +1,4 @@
-"""Redis emptied under the running product: Celery goes on, and LiveKit gets everything back."""
+"""Celery on a real Redis: emptied under it, all comes back; of two queues, calls' is first."""
 
 import os
 import signal
@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import redis
 
 from agents.seal import new_key
+from contactcenter.celery import CAN_WAIT, app
 from tests.contract.servers import ROOT
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(110)]
@@ -37,13 +39,19 @@ def environment(real_livekit, tmp_path) -> dict[str, str]:
 @pytest.fixture
 def celery(environment, tmp_path) -> Iterator[Path]:
     """A worker with beat, on a database with the demo project; its log."""
+    with running(environment, tmp_path, "--beat", "--schedule", str(tmp_path / "beat")) as log:
+        yield log
+
+
+@contextmanager
+def running(environment: dict[str, str], folder: Path, *more: str) -> Iterator[Path]:
     for command in ("migrate", "demoproject"):
         manage = [sys.executable, "manage.py", command]
         subprocess.run(manage, cwd=ROOT, env=environment, check=True, capture_output=True)
-    log = tmp_path / "celery.log"
+    log = folder / "celery.log"
     worker = [
-        sys.executable, "-m", "celery", "-A", "contactcenter.celery", "worker", "--beat",
-        "--pool", "solo", "--schedule", str(tmp_path / "beat"), "--loglevel", "INFO",
+        sys.executable, "-m", "celery", "-A", "contactcenter.celery", "worker",
+        "--pool", "solo", "--loglevel", "INFO", *more,
     ]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -73,3 +81,28 @@ def test_after_flushall_trunks_and_rules_are_back_in_time(real_livekit, real_gat
     assert real_gateway.list_trunks() == []
     took = wait_for_the_rule(real_gateway, celery, seconds=PROMISED_S)
     assert took < PROMISED_S
+
+
+BACKLOG = """
+from contactcenter.celery import app
+for n in range(300):
+    app.send_task("recordings.tasks.after_call", kwargs={"call_id": n})
+app.send_task("telephony.tasks.reconcile_calls")
+"""
+
+
+def test_what_calls_wait_for_is_not_behind_a_backlog_of_analyses(environment, tmp_path):
+    ask = [sys.executable, "-c", BACKLOG]
+    subprocess.run(ask, cwd=ROOT, env=environment, check=True, capture_output=True)
+    with running(environment, tmp_path) as log:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and log.read_text().count("after_call[") < 40:
+            time.sleep(0.2)
+        received = [line for line in log.read_text().splitlines() if "received" in line]
+    assert "reconcile_calls" in received[0]
+    assert sum("after_call" in line for line in received) >= 20
+
+
+def test_what_can_wait_are_tasks_of_ours():
+    app.loader.import_default_modules()
+    assert set(CAN_WAIT) <= set(app.tasks)
