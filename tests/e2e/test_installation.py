@@ -113,6 +113,8 @@ def test_ctrl_c_while_starting_leaves_nothing_running(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy.embedded", "up"], env=env, cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # a suite which runs in the background ignores Ctrl-C, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     home = load(env)
     eventually(lambda: len(supervise.ours(home)) > 2, 30)
