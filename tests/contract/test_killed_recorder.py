@@ -1,5 +1,7 @@
 """What livekit-server tells of a recorder which was killed: all one hears of a dead egress service.
 
+Some 21 s later; at once if it was killed before its media stood.
+
 The recorder is a participant of our own with the grants egress gives itself: hidden, recording,
 named after its egress.
 """
@@ -8,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ asyncio.run(main())
 """
 
 
-def test_it_is_missed_some_20_s_later_by_a_hook_and_in_the_lists(tmp_path: Path) -> None:
+def test_it_is_missed_by_a_hook_and_in_the_lists(tmp_path: Path) -> None:
     told: list[Hook] = []
     with (
         hooks_into(told) as url, media_plane(tmp_path, hook_url=url) as media, talkers(media),
@@ -62,11 +63,7 @@ def test_it_is_missed_some_20_s_later_by_a_hook_and_in_the_lists(tmp_path: Path)
         finally:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-        killed = time.monotonic()
-        assert listed()
-        assert held()
         [left] = eventually(lambda: heard("participant_left"))
-        assert time.monotonic() - killed > 5  # until then it may be on its way back
         assert left["participant"]["kind"] == "EGRESS"
         assert not listed()
         assert not held()
