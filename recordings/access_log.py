@@ -29,27 +29,36 @@ def note(
 ) -> AccessLog:
     """`user`: whoever is logged in, or None for a program, which `who` names. `how`: in a few
     words, without anything a caller said or a number. `request` gives the address."""
-    row = _row(user=user, what=what, how=how, who=who, now=now)
-    row.call_id, row.address = call.pk if isinstance(call, Call) else call, _address(request)
+    call_id = call.pk if isinstance(call, Call) else call
+    row = _row(user=user, what=what, call_id=call_id, how=how, who=who, now=now)
+    row.address = _address(request)
     row.save()
     return row
 
 
 def note_all(*, user: Any, what: str, calls: Sequence[int], how: str = "") -> None:
     """As `note`, one line for each of many calls, all at once."""
-    rows = [_row(user=user, what=what, how=how) for _ in calls]
-    for row, call_id in zip(rows, calls, strict=True):
-        row.call_id = call_id
-    AccessLog.objects.bulk_create(rows)
+    AccessLog.objects.bulk_create(
+        _row(user=user, what=what, call_id=call_id, how=how) for call_id in calls
+    )
 
 
 def _row(
-    *, user: Any, what: str, how: str, who: str = "", now: datetime | None = None
+    *,
+    user: Any,
+    what: str,
+    call_id: int | None,
+    how: str,
+    who: str = "",
+    now: datetime | None = None,
 ) -> AccessLog:
     kind, how = _kind(what, how)
     known = user if user is not None and getattr(user, "is_authenticated", False) else None
     name = who or (known.get_username() if known else "somebody not logged in")
-    return AccessLog(at=now or timezone.now(), user=known, who=name[:150], what=kind, how=how[:200])
+    return AccessLog(
+        at=now or timezone.now(), user=known, who=name[:150], what=kind, call_id=call_id,
+        how=how[:200],
+    )  # fmt: skip
 
 
 def _kind(what: str, how: str) -> tuple[str, str]:

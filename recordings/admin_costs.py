@@ -27,7 +27,7 @@ from recordings.tasks import watch_budgets
 from telephony import shapes
 from telephony.later import after_commit
 from telephony.paging import UpToPaginator
-from telephony.visible import WithinProjects, projects_of
+from telephony.visible import WithinProjects, projects_of, within_projects
 
 LEVELS = {budgets.FINE: "success", budgets.WARNED: "warning", budgets.OVER: "danger"}
 LEVEL_WORDS = {budgets.FINE: "Fine", budgets.WARNED: "Nearly spent", budgets.OVER: "Spent"}
@@ -146,9 +146,9 @@ class MonthlyCostAdmin(ReadOnlyPage):
     def page(self, request: HttpRequest) -> dict[str, Any]:
         now = timezone.now()
         month = _month(request.GET.get("month", ""), month_of(now))
-        only = projects_of(request.user)
-        rows, whole = months.projects(month, now=now, only=only)
-        past = months.history(now=now, only=only)
+        within = within_projects(request.user)
+        rows, whole = months.projects(month, now=now, within=within)
+        past = months.history(now=now, within=within)
         bars: list[tuple[str, charts.Number, charts.Number]] = [
             (f"{each:%Y-%m}: {money.usd(amount)}, {calls} calls", amount, 0)
             for each, calls, amount in past
@@ -193,7 +193,7 @@ class OwnServersAdmin(ReadOnlyPage):
 
     def page(self, request: HttpRequest) -> dict[str, Any]:
         form = OwnServerForm(request.GET if request.GET else self._before(request))
-        traffic = months.traffic(now=timezone.now(), only=projects_of(request.user))
+        traffic = months.traffic(now=timezone.now(), within=within_projects(request.user))
         estimates = _estimates()
         context: dict[str, Any] = {"form": form, "traffic": traffic, "estimates": estimates}
         if not form.is_valid():

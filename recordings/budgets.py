@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from agents.budget import use_cheaper
 from agents.models import CheaperOrder, Project
+from recordings.access import EVERY
 from recordings.costs import ZERO, month_bounds, month_of
 from recordings.models import CallCost, ProjectBudget
 
@@ -61,8 +62,9 @@ class Standing:
         return f"{said} Its providers are in the cheapest order already, so it goes on spending."
 
 
-def standings(*, now: datetime) -> list[Standing]:
-    """Of all projects with a budget, the fullest first. Three queries."""
+def standings(*, now: datetime, within: Q = EVERY) -> list[Standing]:
+    """Of all projects with a budget, the fullest first. Three queries. `within`: see
+    telephony.visible."""
     first, after = month_bounds(month_of(now))
     sums = (
         CallCost.objects.filter(at__gte=first, at__lt=after, project__budget__isnull=False)
@@ -77,7 +79,7 @@ def standings(*, now: datetime) -> list[Standing]:
             spent.get(budget.project_id, ZERO),
             cheaper.get(budget.project_id, 0) == budget.project.published_id,
         )
-        for budget in ProjectBudget.objects.select_related("project")
+        for budget in ProjectBudget.objects.filter(within).select_related("project")
     ]
     return sorted(found, key=lambda standing: -standing.share)
 

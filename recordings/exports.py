@@ -126,7 +126,7 @@ class _Writer:
                 write()
                 written.append(call.pk)
             self._note(written)
-            self.left_out += len(ids) - self._written
+            self.left_out += len(ids) - len(written)
             place += len(ids)
             if len(self.part) >= PART:
                 break
@@ -137,7 +137,6 @@ class _Writer:
         return True
 
     def _entries(self, ids: list[int]) -> Iterator[tuple[Call, Callable[[], None]]]:
-        self._written = 0
         calls = exportrows.calls_of(ids)
         figures = exportrows.figures_of(calls)
         texts = exportrows.transcripts_of(calls) if self.export.format == Format.JSON else {}
@@ -147,10 +146,8 @@ class _Writer:
                 recording: Recording | None = getattr(call, "recording", None)
                 if recording is None or recording.state != "stored":
                     continue
-                self._written += 1
                 yield call, lambda c=call, r=recording: self._sound(c, r)  # type: ignore[misc]
                 continue
-            self._written += 1
             if self.export.format == Format.CSV:
                 line = exportrows.csv_line(exportrows.row(call, mine).values())
             else:

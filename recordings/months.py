@@ -5,10 +5,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
+from recordings.access import EVERY
 from recordings.budgets import Standing, standings
 from recordings.costs import ZERO, month_bounds, month_of
 from recordings.models import CallCost
@@ -44,37 +45,27 @@ class Month:
         return self.amount / self.calls if self.calls else None
 
 
-def projects(
-    month: date, *, now: datetime, only: list[int] | None = None
-) -> tuple[list[Month], Month]:
+def projects(month: date, *, now: datetime, within: Q = EVERY) -> tuple[list[Month], Month]:
     """Each project's month, the dearest first, and the sum. Budgets only of the present month.
-    `only`: the projects somebody is limited to; None: all."""
+    `within`: see telephony.visible."""
     first, after = month_bounds(month)
-    rows = (
-        _of(only)
-        .filter(at__gte=first, at__lt=after)
-        .values_list("project", "project__name", "seconds", "amount", "by_role", "missing")
+    rows = CallCost.objects.filter(within, at__gte=first, at__lt=after).values_list(
+        "project", "project__name", "seconds", "amount", "by_role", "missing"
     )
     found: dict[int | None, Month] = {}
-    whole = Month("All projects" if only is None else "Your projects")
+    whole = Month("Your projects" if within else "All projects")
     for project, name, *facts in rows.iterator():
         of_project = found.setdefault(project, Month(name or "No project", project))
         for one in (of_project, whole):
             _add(one, *facts)
     if month == month_of(now):
-        _with_budgets(found, now, only)
+        _with_budgets(found, now, within)
     return sorted(found.values(), key=lambda one: (-one.amount, one.label)), whole
 
 
-def _of(only: list[int] | None) -> QuerySet[CallCost]:
-    return CallCost.objects.all() if only is None else CallCost.objects.filter(project__in=only)
-
-
-def _with_budgets(found: dict[int | None, Month], now: datetime, only: list[int] | None) -> None:
-    for standing in standings(now=now):
+def _with_budgets(found: dict[int | None, Month], now: datetime, within: Q) -> None:
+    for standing in standings(now=now, within=within):
         project = standing.project
-        if only is not None and project.pk not in only:
-            continue
         found.setdefault(project.pk, Month(project.name, project.pk)).standing = standing
 
 
@@ -90,15 +81,14 @@ def _add(
         month.by_role[role] = month.by_role.get(role, ZERO) + Decimal(part)
 
 
-def history(*, now: datetime, only: list[int] | None = None) -> list[tuple[date, int, Decimal]]:
+def history(*, now: datetime, within: Q = EVERY) -> list[tuple[date, int, Decimal]]:
     """The last twelve months with the present one: first day, calls, amount."""
     months = [month_of(now)]
     while len(months) < HISTORY:
         months.append((months[-1] - timedelta(days=1)).replace(day=1))
     first, _ = month_bounds(months[-1])
     rows = (
-        _of(only)
-        .filter(at__gte=first)
+        CallCost.objects.filter(within, at__gte=first)
         .annotate(month=TruncMonth("at"))
         .values("month")
         .annotate(calls=Count("pk"), spent=Sum("amount"))
@@ -124,8 +114,8 @@ class Traffic:
         return self.cloud_usd / self.cloud_minutes if self.cloud_minutes else None
 
 
-def traffic(*, now: datetime, only: list[int] | None = None) -> Traffic:
-    recent = _of(only).filter(at__gte=now - RECENT, at__lte=now)
+def traffic(*, now: datetime, within: Q = EVERY) -> Traffic:
+    recent = CallCost.objects.filter(within, at__gte=now - RECENT, at__lte=now)
     every = _counted(recent)
     cloud = _counted(recent.filter(amount__gt=0))
     return Traffic(every[0], every[1], *cloud)

@@ -310,11 +310,12 @@ class PhoneCall:
         """Whatever comes first is the reason. `at`: when it happened (monotonic), default now."""
         if self._reason:
             return
-        self._reason = self._porter.reason(self._named(reason, at or time.monotonic()))
+        at = at or time.monotonic()
+        self._reason = self._porter.reason(self._named(reason, at))
         if self._cast.bot:
             self._cast.bot.stop()
         if reason in {"caller", "abandoned", "unknown", "transferred"}:
-            self._ended = at or time.monotonic()
+            self._ended = at
             self._start(self._porter.let_go(self._ear, self._reason))
         else:
             self._start(self._hang_up(self._reason))

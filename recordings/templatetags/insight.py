@@ -9,7 +9,7 @@ from django.utils import timezone
 from recordings import budgets, money
 from recordings.reading import may
 from telephony import shapes
-from telephony.visible import projects_of
+from telephony.visible import within_projects
 
 register = template.Library()
 
@@ -35,9 +35,5 @@ def budget_notices(context: dict[str, Any]) -> dict[str, Any]:
     request = context.get("request")
     if request is None or not may(request.user, "recordings.view_projectbudget"):
         return {"standings": []}
-    only = projects_of(request.user)
-    found = [
-        one for one in budgets.standings(now=timezone.now())
-        if only is None or one.project.pk in only
-    ]  # fmt: skip
+    found = budgets.standings(now=timezone.now(), within=within_projects(request.user))
     return {"standings": [one for one in found if one.level != budgets.FINE]}

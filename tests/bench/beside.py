@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import psutil
@@ -26,8 +27,6 @@ ORDER = "ABBA"
 
 COPY = """
 from agents.models import Project
-from django.utils import timezone
-from recordings import after
 from recordings.models import JournalEntry, Transcript
 from telephony.models import Call
 from tests.recordings.after_cases import wanting
@@ -107,7 +106,7 @@ async def measured(stack: Stack) -> dict[str, Arm]:
     return arms
 
 
-async def _block(stack: Stack, block: int, arm: Arm, asked) -> None:  # type: ignore[no-untyped-def]
+async def _block(stack: Stack, block: int, arm: Arm, asked: Iterator[Question]) -> None:
     begun, before, used = asyncio.get_running_loop().time(), _done(stack), _celery_s(stack)
     for n in range(ROUNDS):
         arm.rows += await _round(stack, block * ROUNDS + n + 10, asked)
@@ -129,7 +128,7 @@ def _celery_s(stack: Stack) -> float:
     return sum(spent.user + spent.system for spent in times)
 
 
-async def _round(stack: Stack, number: int, asked) -> list[Row]:  # type: ignore[no-untyped-def]
+async def _round(stack: Stack, number: int, asked: Iterator[Question]) -> list[Row]:
     calls: list[list[Question]] = [[next(asked) for _ in range(QUESTIONS)] for _ in range(LINES)]
     return await asyncio.gather(
         *(talk(stack, f"+1202556{number:02}{n:02}", mine) for n, mine in enumerate(calls))
